@@ -6,71 +6,38 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use webhooks_domain::manage::{ExpectedVersion, ManageError, Updated};
 use webhooks_domain::outbound::authentication::Basic;
 use webhooks_domain::outbound::{EndpointAuthentication, SealedCredential};
 use webhooks_domain::ports::Clock;
 use webhooks_domain::subscription::Subscription;
 use webhooks_domain::vault::VaultError;
 use webhooks_testkit::changes::change;
-use webhooks_testkit::{InMemoryBackend, InMemoryManage, samples};
+use webhooks_testkit::{ManagedSubscription, samples};
 
 /// A part of every secret value here, so that a leak is found.
 const MARK: &str = "s3cret";
 
-/// One subscription with an authentication, and the use case that manages it.
-struct Stage {
-    backend: InMemoryBackend,
-    manage: InMemoryManage,
-    created: Subscription,
-}
-
 const FIELDS: &str = r#"{"url":"https://example.com/hook","eventTypes":["*"],"headers":{"x-team":"a"},
     "secretHeaders":{"x-key":"s3cret-2"},"authentication":{"type":"basic","username":"ann","password":"s3cret"}}"#;
 
-fn stage() -> Stage {
-    let backend = InMemoryBackend::default();
-    let manage = backend.manage();
-    let customer = samples::customer("acme");
-    let created = manage.create(&customer, change(FIELDS), None);
-    let created = created.now_or_never().unwrap().unwrap().subscription;
-    Stage {
-        backend,
-        manage,
-        created,
-    }
+fn stage() -> ManagedSubscription {
+    ManagedSubscription::create(FIELDS)
 }
 
-impl Stage {
-    fn update(&self, body: &str) -> Result<Updated, ManageError> {
-        let (customer, id) = (&self.created.customer_id, &self.created.id);
-        let updated = self
-            .manage
-            .update(customer, id, &ExpectedVersion::Any, change(body));
-        updated.now_or_never().unwrap()
-    }
+/// The header that an attempt would send.
+fn opened(stage: &ManagedSubscription) -> Option<(String, String)> {
+    let stored = stage.stored();
+    let sealed = stored.authentication.as_ref()?;
+    Some(open(stage, sealed, &stored).unwrap())
+}
 
-    fn stored(&self) -> Subscription {
-        let (customer, id) = (&self.created.customer_id, &self.created.id);
-        let stored = self.manage.show(customer, id);
-        stored.now_or_never().unwrap().unwrap()
-    }
-
-    /// The header that an attempt would send.
-    fn opened(&self) -> Option<(String, String)> {
-        let stored = self.stored();
-        let sealed = stored.authentication.as_ref()?;
-        Some(self.open(sealed, &stored).unwrap())
-    }
-
-    fn open(
-        &self,
-        sealed: &SealedCredential,
-        of: &Subscription,
-    ) -> Result<(String, String), VaultError> {
-        let opened = self.manage.vault.open_credential(sealed, of);
-        opened.now_or_never().unwrap().map(|opened| opened.header())
-    }
+fn open(
+    stage: &ManagedSubscription,
+    sealed: &SealedCredential,
+    of: &Subscription,
+) -> Result<(String, String), VaultError> {
+    let opened = stage.manage.vault.open_credential(sealed, of);
+    opened.now_or_never().unwrap().map(|opened| opened.header())
 }
 
 fn header(name: &str, value: &str) -> (String, String) {
@@ -84,22 +51,22 @@ fn basic() -> (String, String) {
 #[test]
 fn an_authentication_is_replaced_as_a_whole_and_removed() {
     let stage = stage();
-    assert_eq!(stage.opened(), Some(basic()));
+    assert_eq!(opened(&stage), Some(basic()));
     stage
         .update(r#"{"authentication":{"type":"bearer","token":"s3cret-3"}}"#)
         .unwrap();
     assert_eq!(
-        stage.opened(),
+        opened(&stage),
         Some(header("authorization", "Bearer s3cret-3"))
     );
     stage.update(r#"{"description":"d"}"#).unwrap();
     stage
         .update(r#"{"authentication":{"type":"apiKey","header":"X-Token","value":"s3cret"}}"#)
         .unwrap();
-    assert_eq!(stage.opened(), Some(header("x-token", "s3cret")));
+    assert_eq!(opened(&stage), Some(header("x-token", "s3cret")));
     let removed = stage.update(r#"{"authentication":null}"#).unwrap();
     assert_eq!(removed.cleared_authentication(), None);
-    assert_eq!(stage.opened(), None);
+    assert_eq!(opened(&stage), None);
 }
 
 #[test]
@@ -125,7 +92,7 @@ fn another_origin_clears_an_authentication_that_is_not_given() {
     ] {
         let stage = stage();
         let updated = stage.update(body).unwrap();
-        assert_eq!(stage.opened(), expected, "{body}");
+        assert_eq!(opened(&stage), expected, "{body}");
         let cleared = updated.cleared_authentication().is_some();
         assert_eq!(cleared, is_cleared, "{body}");
     }
@@ -139,7 +106,7 @@ fn an_authentication_does_not_return_with_its_origin() {
     stage
         .update(r#"{"url":"https://example.com/hook"}"#)
         .unwrap();
-    assert_eq!(stage.opened(), None);
+    assert_eq!(opened(&stage), None);
 }
 
 /// A writer of the table cannot have the secret sent elsewhere, or in a header that an endpoint may
@@ -149,14 +116,14 @@ fn a_sealed_secret_opens_only_where_it_was_given() {
     let stage = stage();
     let subscription = stage.stored();
     let sealed = subscription.authentication.clone().unwrap();
-    assert!(stage.open(&sealed, &subscription).is_ok());
+    assert!(open(&stage, &sealed, &subscription).is_ok());
     let bob = SealedCredential {
         authentication: EndpointAuthentication::Basic(Basic {
             username: "bob".to_owned(),
         }),
         ..sealed.clone()
     };
-    assert!(stage.open(&bob, &subscription).is_err());
+    assert!(open(&stage, &bob, &subscription).is_err());
     for other in [
         Subscription {
             url: samples::url("https://example.org/hook"),
@@ -171,7 +138,7 @@ fn a_sealed_secret_opens_only_where_it_was_given() {
             ..subscription.clone()
         },
     ] {
-        assert!(stage.open(&sealed, &other).is_err());
+        assert!(open(&stage, &sealed, &other).is_err());
     }
     // Nor is the sealed value of a header an authentication.
     let (_, header) = subscription.secret_headers.iter().next().unwrap();
@@ -179,7 +146,7 @@ fn a_sealed_secret_opens_only_where_it_was_given() {
         sealed: header.to_vec(),
         ..sealed
     };
-    assert!(stage.open(&header, &subscription).is_err());
+    assert!(open(&stage, &header, &subscription).is_err());
 }
 
 #[test]
@@ -244,7 +211,7 @@ fn no_header_is_set_twice() {
     // One request may move a header from one to the other.
     let moved = r#"{"secretHeaders":{"x-key":null},"authentication":{"type":"apiKey","header":"x-key","value":"s3cret"}}"#;
     stage.update(moved).unwrap();
-    assert_eq!(stage.opened(), Some(header("x-key", "s3cret")));
+    assert_eq!(opened(&stage), Some(header("x-key", "s3cret")));
 }
 
 /// It was changed in the table, or copied there from another subscription.
@@ -260,7 +227,7 @@ fn an_authentication_that_cannot_be_opened_is_replaced_by_a_new_one() {
     stage
         .update(r#"{"authentication":{"type":"basic","username":"ann","password":"s3cret"}}"#)
         .unwrap();
-    assert_eq!(stage.opened(), Some(basic()));
+    assert_eq!(opened(&stage), Some(basic()));
 }
 
 /// The old URL is unknown, so the new one may have another origin.
@@ -277,7 +244,7 @@ fn the_repair_of_an_unreadable_subscription_keeps_no_authentication_for_another_
     let refused = stage.update(r#"{"description":"d"}"#).unwrap_err();
     assert!(refused.to_string().starts_with("authentication: "));
     stage.update(r#"{"authentication":null}"#).unwrap();
-    assert_eq!(stage.opened(), None);
+    assert_eq!(opened(&stage), None);
 }
 
 #[test]
@@ -302,7 +269,7 @@ fn every_example_of_the_page_makes_the_header_that_it_shows() {
         };
         let stage = stage();
         stage.update(fields).unwrap();
-        let (name, value) = stage.opened().unwrap();
+        let (name, value) = opened(&stage).unwrap();
         assert_eq!(shown.trim_end(), format!("{name}: {value}"));
         examples += 1;
     }

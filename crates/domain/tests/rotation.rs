@@ -13,61 +13,36 @@ use webhooks_domain::signing::{SealedSecrets, Secret, SecretKind, signature_head
 use webhooks_domain::subscription::Subscription;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_testkit::changes::{change, rotation};
-use webhooks_testkit::{Fault, InMemoryBackend, InMemoryManage, SignedRequest, samples};
+use webhooks_testkit::{Fault, ManagedSubscription, SignedRequest, samples};
 
 const V1: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const V1A: &str =
     "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==";
 
-/// One subscription, and the use case that manages it.
-struct Stage {
-    backend: InMemoryBackend,
-    manage: InMemoryManage,
-    created: Subscription,
-}
-
 /// A subscription that was created with this secret.
-fn stage(secret: &str) -> Stage {
-    let backend = InMemoryBackend::default();
-    let manage = backend.manage();
+fn stage(secret: &str) -> ManagedSubscription {
     let body = r#"{"url":"https://example.com/","eventTypes":["*"],"secret":"SECRET"}"#;
-    let change = change(&body.replace("SECRET", secret));
-    let customer = samples::customer("acme");
-    let created = manage.create(&customer, change, None);
-    let created = created.now_or_never().unwrap().unwrap().subscription;
-    Stage {
-        backend,
-        manage,
-        created,
-    }
+    ManagedSubscription::create(&body.replace("SECRET", secret))
 }
 
-impl Stage {
-    fn rotate(&self, body: &str) -> Result<(Subscription, Secret), ManageError> {
-        let rotation = rotation(body);
-        let (customer, id) = (&self.created.customer_id, &self.created.id);
-        let rotated = self
-            .manage
-            .rotate(customer, id, &ExpectedVersion::Any, rotation);
-        rotated.now_or_never().unwrap()
-    }
+fn rotate(stage: &ManagedSubscription, body: &str) -> Result<(Subscription, Secret), ManageError> {
+    let rotation = rotation(body);
+    let (customer, id) = (&stage.created.customer_id, &stage.created.id);
+    let rotated = stage
+        .manage
+        .rotate(customer, id, &ExpectedVersion::Any, rotation);
+    rotated.now_or_never().unwrap()
+}
 
-    fn stored(&self) -> Subscription {
-        let (customer, id) = (&self.created.customer_id, &self.created.id);
-        let stored = self.manage.show(customer, id);
-        stored.now_or_never().unwrap().unwrap()
-    }
+fn opened_at(stage: &ManagedSubscription, at: Timestamp) -> Vec<Secret> {
+    let stored = stage.stored();
+    let opened = stage.manage.vault.open_all(&stored, at);
+    opened.now_or_never().unwrap().unwrap()
+}
 
-    fn opened_at(&self, at: Timestamp) -> Vec<Secret> {
-        let stored = self.stored();
-        let opened = self.manage.vault.open_all(&stored, at);
-        opened.now_or_never().unwrap().unwrap()
-    }
-
-    fn opened(&self) -> Vec<String> {
-        let opened = self.opened_at(self.backend.now());
-        opened.iter().map(Secret::expose).collect()
-    }
+fn opened(stage: &ManagedSubscription) -> Vec<String> {
+    let opened = opened_at(stage, stage.backend.now());
+    opened.iter().map(Secret::expose).collect()
 }
 
 fn field(result: Result<(Subscription, Secret), ManageError>) -> String {
@@ -81,16 +56,16 @@ fn field(result: Result<(Subscription, Secret), ManageError>) -> String {
 fn a_rotation_generates_a_secret_of_the_current_kind() {
     for (text, kind) in [(V1, SecretKind::V1), (V1A, SecretKind::V1a)] {
         let stage = stage(text);
-        let (rotated, secret) = stage.rotate("{}").unwrap();
+        let (rotated, secret) = rotate(&stage, "{}").unwrap();
         assert_eq!(secret.kind(), kind);
-        assert_eq!(stage.opened(), [secret.expose().as_str(), text]);
+        assert_eq!(opened(&stage), [secret.expose().as_str(), text]);
         assert_eq!(rotated, stage.stored());
         assert_eq!(rotated.version, stage.created.version + 1);
         let almost =
             samples::NOW + Duration::from_hours(24).saturating_sub(Duration::from_millis(1));
-        assert_eq!(stage.opened_at(almost).len(), 2);
+        assert_eq!(opened_at(&stage, almost).len(), 2);
         assert_eq!(
-            stage.opened_at(samples::NOW + Duration::from_hours(24)),
+            opened_at(&stage, samples::NOW + Duration::from_hours(24)),
             [secret]
         );
     }
@@ -99,13 +74,13 @@ fn a_rotation_generates_a_secret_of_the_current_kind() {
 #[test]
 fn a_subscription_migrates_to_the_other_kind() {
     let stage = stage(V1);
-    let (_, key) = stage.rotate(r#"{"kind":"v1a"}"#).unwrap();
+    let (_, key) = rotate(&stage, r#"{"kind":"v1a"}"#).unwrap();
     assert_eq!(key.kind(), SecretKind::V1a);
-    assert_eq!(stage.opened(), [key.expose().as_str(), V1]);
+    assert_eq!(opened(&stage), [key.expose().as_str(), V1]);
     let imported = r#"{"secret":"SECRET","overlapSeconds":0}"#.replace("SECRET", V1A);
-    stage.rotate(&imported).unwrap();
+    rotate(&stage, &imported).unwrap();
     assert_eq!(
-        stage.opened(),
+        opened(&stage),
         [V1A, V1],
         "an overlap of 0 ends only the current secret"
     );
@@ -114,15 +89,15 @@ fn a_subscription_migrates_to_the_other_kind() {
 #[test]
 fn a_signing_secret_cannot_be_imported_again() {
     let stage = stage(V1);
-    stage.rotate("{}").unwrap();
+    rotate(&stage, "{}").unwrap();
     let import = format!(r#"{{"secret":"{V1}"}}"#);
-    assert_eq!(field(stage.rotate(&import)), "secret");
+    assert_eq!(field(rotate(&stage, &import)), "secret");
     stage
         .backend
         .set_now(samples::NOW + Duration::from_hours(24));
-    stage.rotate(&import).unwrap();
+    rotate(&stage, &import).unwrap();
     assert_eq!(
-        stage.opened()[0],
+        opened(&stage)[0],
         V1,
         "an expired secret may be imported again"
     );
@@ -132,26 +107,26 @@ fn a_signing_secret_cannot_be_imported_again() {
 fn a_sixth_concurrent_secret_is_refused() {
     let stage = stage(V1);
     for _ in 0..4 {
-        stage.rotate("{}").unwrap();
+        rotate(&stage, "{}").unwrap();
     }
     let before = stage.stored();
-    assert_eq!(field(stage.rotate("{}")), "overlapSeconds");
+    assert_eq!(field(rotate(&stage, "{}")), "overlapSeconds");
     assert_eq!(stage.stored(), before);
-    stage.rotate(r#"{"overlapSeconds":0}"#).unwrap();
-    assert_eq!(stage.opened().len(), SealedSecrets::MAX_SIGNING);
+    rotate(&stage, r#"{"overlapSeconds":0}"#).unwrap();
+    assert_eq!(opened(&stage).len(), SealedSecrets::MAX_SIGNING);
 }
 
 #[test]
 fn a_patched_secret_replaces_all_others() {
     let stage = stage(V1);
-    stage.rotate("{}").unwrap();
+    rotate(&stage, "{}").unwrap();
     let (customer, id) = (&stage.created.customer_id, &stage.created.id);
     let patch = change(&format!(r#"{{"secret":"{V1A}"}}"#));
     let patched = stage
         .manage
         .update(customer, id, &ExpectedVersion::Any, patch);
     let patched = patched.now_or_never().unwrap().unwrap();
-    assert_eq!(stage.opened(), [V1A]);
+    assert_eq!(opened(&stage), [V1A]);
     assert_eq!(patched.subscription.secrets.current().version, 3);
 }
 
@@ -160,10 +135,10 @@ fn a_rotation_whose_answer_is_lost_keeps_the_old_secret_signing() {
     let stage = stage(V1);
     // Read and write; the data key is in memory.
     stage.backend.plant([Fault::None, Fault::After]);
-    assert!(matches!(stage.rotate("{}"), Err(ManageError::Store(_))));
-    assert_eq!(stage.opened()[1], V1);
-    stage.rotate("{}").unwrap();
-    assert_eq!(stage.opened()[2], V1, "a repeated rotation does no harm");
+    assert!(matches!(rotate(&stage, "{}"), Err(ManageError::Store(_))));
+    assert_eq!(opened(&stage)[1], V1);
+    rotate(&stage, "{}").unwrap();
+    assert_eq!(opened(&stage)[2], V1, "a repeated rotation does no harm");
 }
 
 /// The key of a receiver, and the time until which it must verify.
@@ -202,7 +177,7 @@ proptest! {
             let now = stage.backend.now() + Duration::from_secs(wait_secs);
             stage.backend.set_now(now);
             let kind = kind.map_or_else(String::new, |kind| format!(r#","kind":"{kind}""#));
-            match stage.rotate(&format!(r#"{{"overlapSeconds":{overlap_secs}{kind}}}"#)) {
+            match rotate(&stage, &format!(r#"{{"overlapSeconds":{overlap_secs}{kind}}}"#)) {
                 Ok((_, secret)) => {
                     receivers.last_mut().unwrap().ends = Some(now + Duration::from_secs(overlap_secs));
                     receivers.push(held(&secret));
@@ -218,12 +193,16 @@ proptest! {
 }
 
 /// Signs a request at this time, and checks that each receiver verifies it until its key ends.
-fn verify(stage: &Stage, receivers: &[Held], at: Timestamp) -> Result<(), TestCaseError> {
+fn verify(
+    stage: &ManagedSubscription,
+    receivers: &[Held],
+    at: Timestamp,
+) -> Result<(), TestCaseError> {
     let (id, body) = (
         MessageId::from_event_id(&stage.created.customer_id, "e"),
         b"{}",
     );
-    let signatures = signature_header(&stage.opened_at(at), &id, at, body);
+    let signatures = signature_header(&opened_at(stage, at), &id, at, body);
     let (id, timestamp) = (id.to_string(), at.as_secs().to_string());
     let request = SignedRequest {
         id: &id,

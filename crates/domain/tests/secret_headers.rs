@@ -6,65 +6,33 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use webhooks_domain::manage::{ExpectedVersion, ManageError, Updated};
+use webhooks_domain::manage::ExpectedVersion;
 use webhooks_domain::ports::Clock;
 use webhooks_domain::subscription::Subscription;
 use webhooks_testkit::changes::{change, rotation};
-use webhooks_testkit::{InMemoryBackend, InMemoryManage, samples};
+use webhooks_testkit::{ManagedSubscription, samples};
 
 /// A part of every secret value here, so that a leak is found.
 const MARK: &str = "s3cret";
 
-/// One subscription with two secret headers and another one, and the use case that manages it.
-struct Stage {
-    backend: InMemoryBackend,
-    manage: InMemoryManage,
-    created: Subscription,
-}
-
 const FIELDS: &str = r#"{"url":"https://example.com/hook","eventTypes":["*"],"headers":{"x-team":"a"},
     "secretHeaders":{"Authorization":"Bearer s3cret","x-key":"s3cret-2"}}"#;
 
-fn stage() -> Stage {
-    let backend = InMemoryBackend::default();
-    let manage = backend.manage();
-    let customer = samples::customer("acme");
-    let created = manage.create(&customer, change(FIELDS), None);
-    let created = created.now_or_never().unwrap().unwrap().subscription;
-    Stage {
-        backend,
-        manage,
-        created,
-    }
+fn stage() -> ManagedSubscription {
+    ManagedSubscription::create(FIELDS)
 }
 
-impl Stage {
-    fn update(&self, body: &str) -> Result<Updated, ManageError> {
-        let (customer, id) = (&self.created.customer_id, &self.created.id);
-        let updated = self
-            .manage
-            .update(customer, id, &ExpectedVersion::Any, change(body));
-        updated.now_or_never().unwrap()
-    }
+fn refused(stage: &ManagedSubscription, body: &str) -> String {
+    let refused = stage.update(body).unwrap_err().to_string();
+    assert!(!refused.contains(MARK), "{refused}");
+    refused
+}
 
-    fn refused(&self, body: &str) -> String {
-        let refused = self.update(body).unwrap_err().to_string();
-        assert!(!refused.contains(MARK), "{refused}");
-        refused
-    }
-
-    fn stored(&self) -> Subscription {
-        let (customer, id) = (&self.created.customer_id, &self.created.id);
-        let stored = self.manage.show(customer, id);
-        stored.now_or_never().unwrap().unwrap()
-    }
-
-    /// The headers that an attempt would send.
-    fn opened(&self) -> Vec<(String, String)> {
-        let stored = self.stored();
-        let opened = self.manage.vault.open_headers(&stored);
-        opened.now_or_never().unwrap().unwrap()
-    }
+/// The headers that an attempt would send.
+fn opened(stage: &ManagedSubscription) -> Vec<(String, String)> {
+    let stored = stage.stored();
+    let opened = stage.manage.vault.open_headers(&stored);
+    opened.now_or_never().unwrap().unwrap()
 }
 
 fn pairs(opened: &[(String, String)]) -> Vec<(&str, &str)> {
@@ -79,14 +47,14 @@ const BOTH: [(&str, &str); 2] = [("authorization", "Bearer s3cret"), ("x-key", "
 #[test]
 fn secret_headers_are_merged_name_by_name() {
     let stage = stage();
-    assert_eq!(pairs(&stage.opened()), BOTH);
+    assert_eq!(pairs(&opened(&stage)), BOTH);
     stage
         .update(r#"{"secretHeaders":{"X-KEY":null,"x-new":"s3cret-3"}}"#)
         .unwrap();
     let merged = [BOTH[0], ("x-new", "s3cret-3")];
-    assert_eq!(pairs(&stage.opened()), merged);
+    assert_eq!(pairs(&opened(&stage)), merged);
     stage.update(r#"{"secretHeaders":null}"#).unwrap();
-    assert_eq!(pairs(&stage.opened()), []);
+    assert_eq!(pairs(&opened(&stage)), []);
 }
 
 #[test]
@@ -125,7 +93,7 @@ fn another_origin_clears_the_secret_headers_that_are_not_given() {
     ] {
         let stage = stage();
         let updated = stage.update(body).unwrap();
-        assert_eq!(pairs(&stage.opened()), expected, "{body}");
+        assert_eq!(pairs(&opened(&stage)), expected, "{body}");
         assert_eq!(updated.cleared_secret_headers(), cleared, "{body}");
         assert_eq!(stage.stored().headers.len(), 1, "others stay: {body}");
     }
@@ -139,7 +107,7 @@ fn a_secret_header_does_not_return_with_its_origin() {
     stage
         .update(r#"{"url":"https://example.com/hook"}"#)
         .unwrap();
-    assert_eq!(pairs(&stage.opened()), []);
+    assert_eq!(pairs(&opened(&stage)), []);
 }
 
 #[test]
@@ -217,7 +185,7 @@ fn a_refused_header_is_named_and_its_value_is_not() {
             "secretHeaders: headers of 4097 bytes: must be at most 4096 bytes together",
         ),
     ] {
-        assert_eq!(stage.refused(&body), problem);
+        assert_eq!(refused(&stage, &body), problem);
         assert_eq!(stage.stored(), stage.created);
     }
     for accepted in [both("secretHeaders", 2_004), both("headers", 2_004)] {
@@ -236,7 +204,7 @@ fn a_rotation_of_the_signing_secret_keeps_the_secret_headers() {
         .manage
         .rotate(customer, id, &ExpectedVersion::Any, rotation("{}"));
     rotated.now_or_never().unwrap().unwrap();
-    assert_eq!(pairs(&stage.opened()), BOTH);
+    assert_eq!(pairs(&opened(&stage)), BOTH);
 }
 
 /// They were changed in the table, or copied there from another subscription.
@@ -248,13 +216,13 @@ fn a_header_that_cannot_be_opened_is_replaced_by_a_new_value() {
         ..stage.created.clone()
     };
     stage.backend.store_subscription(&spoilt);
-    let opened = stage.manage.vault.open_headers(&spoilt);
-    assert!(opened.now_or_never().unwrap().is_err());
+    let spoilt = stage.manage.vault.open_headers(&spoilt);
+    assert!(spoilt.now_or_never().unwrap().is_err());
     stage.update(r#"{"description":"other fields"}"#).unwrap();
     stage
         .update(r#"{"secretHeaders":{"authorization":"Bearer s3cret","x-api-key":"s3cret-2"}}"#)
         .unwrap();
-    assert_eq!(stage.opened().len(), 2);
+    assert_eq!(opened(&stage).len(), 2);
 }
 
 /// The old URL is unknown, so the new one may have another origin.
@@ -271,10 +239,10 @@ fn the_repair_of_an_unreadable_subscription_keeps_no_header_for_another_origin()
     stage
         .backend
         .break_subscription(customer, id, "secretHeaders");
-    let refused = stage.refused(r#"{"description":"d"}"#);
+    let refused = refused(&stage, r#"{"description":"d"}"#);
     assert!(refused.starts_with("secretHeaders: "), "{refused}");
     stage.update(r#"{"secretHeaders":null}"#).unwrap();
-    assert_eq!(pairs(&stage.opened()), []);
+    assert_eq!(pairs(&opened(&stage)), []);
 }
 
 #[test]

@@ -22,5 +22,5 @@ mod signed_request;
 
 pub use faults::Fault;
 pub use in_memory::{InMemoryBackend, Queued};
-pub use managing::InMemoryManage;
+pub use managing::{InMemoryManage, ManagedSubscription};
 pub use signed_request::SignedRequest;
