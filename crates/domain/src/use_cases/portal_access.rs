@@ -107,12 +107,11 @@ impl CheckedSession {
             Holder::Customer(own) => own == customer,
             Holder::Support(_) => true,
         };
-        let scope = CustomerScope {
-            customer: customer.clone(),
-            session: self.session,
-        };
-        may_open.then_some(Access {
-            scope,
+        may_open.then(|| Access {
+            scope: CustomerScope {
+                customer: customer.clone(),
+                session: self.session,
+            },
             csrf: self.token.csrf(),
         })
     }
