@@ -53,15 +53,36 @@ fn entries<T, I: Display + Clone, P: Words, S>(
     place: impl Fn(I) -> P,
     show: impl Fn(T) -> S,
 ) -> api::Page<S> {
-    let last = page.entries.last().filter(|_| page.has_more);
+    let cursor = |id| Cursor(place(id)).to_string();
+    after_last(page.entries, page.has_more, id, cursor, show)
+}
+
+/// A page of items whose ids are the cursors of their list.
+pub fn by_id<T, I: Display + Clone, S>(
+    found: Vec<Readable<T, I>>,
+    has_more: bool,
+    id: impl Fn(&T) -> I,
+    show: impl Fn(T) -> S,
+) -> api::Page<S> {
+    after_last(found, has_more, id, |id| id.to_string(), show)
+}
+
+/// A page of items. The next one begins after the last of this one.
+fn after_last<T, I: Display + Clone, S>(
+    found: Vec<Readable<T, I>>,
+    has_more: bool,
+    id: impl Fn(&T) -> I,
+    cursor: impl Fn(I) -> String,
+    show: impl Fn(T) -> S,
+) -> api::Page<S> {
+    let last = found.last().filter(|_| has_more);
     let next_cursor = last.map(|last| {
-        let id = match last {
-            Ok(entry) => id(entry),
+        cursor(match last {
+            Ok(found) => id(found),
             Err(broken) => broken.id.clone(),
-        };
-        Cursor(place(id)).to_string()
+        })
     });
-    let (data, broken) = apart(page.entries, show);
+    let (data, broken) = apart(found, show);
     api::Page {
         data,
         next_cursor,
@@ -101,21 +122,22 @@ pub fn problem_kind(kind: api::ProblemKind) -> ProblemKind {
 
 /// A message with a page of its deliveries.
 pub fn message(page: MessagePage) -> api::Message {
-    let last = page.deliveries.last().filter(|_| page.has_more);
-    let next_cursor = last.map(|last| match last {
-        Ok(delivery) => delivery.id.subscription.to_string(),
-        Err(broken) => broken.id.subscription.to_string(),
-    });
-    let (deliveries, broken) = apart(page.deliveries, answers::delivery);
+    let deliveries = after_last(
+        page.deliveries,
+        page.has_more,
+        |delivery| delivery.id,
+        |id| id.subscription.to_string(),
+        answers::delivery,
+    );
     api::Message {
         id: page.message.id.to_string(),
         customer_id: page.message.customer_id.to_string(),
         event_type: page.message.event_type.into(),
         time: page.message.time,
         received_at: page.received_at.to_string(),
-        deliveries,
-        broken,
-        next_cursor,
+        deliveries: deliveries.data,
+        broken: deliveries.broken,
+        next_cursor: deliveries.next_cursor,
     }
 }
 

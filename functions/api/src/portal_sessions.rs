@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use webhooks_api_types as api;
-use webhooks_domain::broken::Readable;
 use webhooks_domain::ids::{CustomerId, PortalSessionId};
 use webhooks_domain::portal_session::{Origin, Origins, PortalSession};
 use webhooks_domain::portal_sessions::{CreatedSession, PortalSessionError, PortalSessions};
@@ -17,11 +16,11 @@ use crate::Api;
 use crate::audit;
 use crate::body;
 use crate::extract::{Body, Caller, NoQuery, Path, Query};
-use crate::pages::{cursor_after, place};
+use crate::pages::place;
 use crate::path::{OfCustomer, OfSession};
 use crate::problem::Problem;
 use crate::requests;
-use webhooks_wire::answers::apart;
+use webhooks_wire::lists;
 use webhooks_wire::sessions::shown_capabilities;
 
 /// The portal of this stack.
@@ -117,17 +116,9 @@ pub(crate) async fn list(
     let sessions = &api.portal.sessions;
     let of = customer_id.clone().into();
     let page = sessions.list(&of, before.as_ref(), limit).await?;
-    let id = |found: &Readable<PortalSession, PortalSessionId>| match found {
-        Ok(session) => session.id,
-        Err(broken) => broken.id,
-    };
-    let next_cursor = cursor_after(&page.entries, page.has_more, id);
-    let (data, broken) = apart(page.entries, |session| shown(&customer_id, session));
-    Ok(Json(api::Page {
-        data,
-        next_cursor,
-        broken,
-    }))
+    let shown = |session| shown(&customer_id, session);
+    let page = lists::by_id(page.entries, page.has_more, |session| session.id, shown);
+    Ok(Json(page))
 }
 
 fn shown(customer: &CustomerId, session: PortalSession) -> api::PortalSession {

@@ -9,22 +9,22 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use tracing::info;
 use webhooks_api_types as api;
-use webhooks_domain::broken::{Broken, Readable};
-use webhooks_domain::ids::{CustomerId, RecoveryId, SubscriptionId};
+use webhooks_domain::broken::Broken;
+use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::ports::Clock;
 use webhooks_domain::recover::{CountBudget, Recoveries, RecoveriesError};
-use webhooks_domain::recovery::{Recovery, RecoveryKey, RecoveryRequest, Requested};
+use webhooks_domain::recovery::{RecoveryKey, RecoveryRequest, Requested};
 use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::{SfnWorkflow, SystemClock};
 
 use crate::Api;
 use crate::body;
 use crate::extract::{Body, NoQuery, Path, Query};
-use crate::pages::{cursor_after, place};
+use crate::pages::place;
 use crate::path::{OfCustomer, OfRecovery, OfSubscription};
 use crate::problem::Problem;
 use crate::requests;
-use webhooks_wire::answers::{self, apart};
+use webhooks_wire::{answers, lists};
 
 /// The recoveries of this API.
 pub(crate) type ApiRecoveries = Recoveries<DynamoStore, SfnWorkflow, SystemClock>;
@@ -147,17 +147,14 @@ pub(crate) async fn list(
         .recoveries
         .list(&customer_id, &subscription_id, before.as_ref(), limit)
         .await?;
-    let id = |found: &Readable<Recovery, RecoveryId>| match found {
-        Ok(recovery) => recovery.id,
-        Err(broken) => broken.id,
-    };
-    let next_cursor = cursor_after(&page.recoveries, page.has_more, id);
-    let (data, broken) = apart(page.recoveries, |recovery| answers::recovery(&recovery));
-    Ok(Json(api::Page {
-        data,
-        next_cursor,
-        broken,
-    }))
+    let shown = |recovery| answers::recovery(&recovery);
+    let page = lists::by_id(
+        page.recoveries,
+        page.has_more,
+        |recovery| recovery.id,
+        shown,
+    );
+    Ok(Json(page))
 }
 
 /// Read a recovery

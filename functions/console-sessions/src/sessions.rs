@@ -3,14 +3,13 @@
 use serde::Serialize;
 use tracing::info;
 use webhooks_api_types::{self as api, ConsoleSession, CreatedPortalSession};
-use webhooks_domain::broken::Readable;
 use webhooks_domain::errors;
 use webhooks_domain::ids::PortalSessionId;
 use webhooks_domain::portal_session::{Audience, Origin, PortalSession};
 use webhooks_domain::portal_sessions::{CreatedSession, PortalSessionError, PortalSessions};
 use webhooks_domain::ports::{Clock, PortalSessionTable, StoreError};
 use webhooks_lambda::FunctionError;
-use webhooks_wire::answers::apart;
+use webhooks_wire::lists;
 use webhooks_wire::sessions::shown_capabilities;
 
 use crate::request::{Request, Wanted};
@@ -81,14 +80,9 @@ impl<T: PortalSessionTable, C: Clock> ConsoleSessions<T, C> {
         before: Option<&PortalSessionId>,
     ) -> Result<api::Page<ConsoleSession>, PortalSessionError> {
         let page = self.sessions.list(&Audience::Console, before, PAGE).await?;
-        let last = page.entries.last().filter(|_| page.has_more);
-        let next_cursor = last.map(|last| id_of(last).to_string());
-        let (data, broken) = apart(page.entries, |session| shown(&session));
-        Ok(api::Page {
-            data,
-            next_cursor,
-            broken,
-        })
+        let id = |session: &PortalSession| session.id;
+        let shown = |session| shown(&session);
+        Ok(lists::by_id(page.entries, page.has_more, id, shown))
     }
 
     async fn revoke(&self, id: &PortalSessionId) -> Result<(), PortalSessionError> {
@@ -101,13 +95,6 @@ impl<T: PortalSessionTable, C: Clock> ConsoleSessions<T, C> {
         self.sessions.revoke_all(&Audience::Console).await?;
         info!("console sessions revoked");
         Ok(())
-    }
-}
-
-fn id_of(found: &Readable<PortalSession, PortalSessionId>) -> &PortalSessionId {
-    match found {
-        Ok(session) => &session.id,
-        Err(broken) => &broken.id,
     }
 }
 

@@ -2,21 +2,20 @@
 
 use lambda_http::http::StatusCode;
 use tracing::info;
-use webhooks_api_types::{Page, RecoveryCount};
-use webhooks_domain::broken::Readable;
+use webhooks_api_types::RecoveryCount;
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::ids::{RecoveryId, SubscriptionId};
 use webhooks_domain::portal_access::{Access, CustomerScope};
 use webhooks_domain::portal_session::{Capability, LimitedAction};
 use webhooks_domain::ports::Clock;
-use webhooks_domain::recovery::{Recovery, RecoveryRequest};
+use webhooks_domain::recovery::RecoveryRequest;
 use webhooks_pages::frame::Frame;
 use webhooks_pages::href::Href;
 use webhooks_pages::paths::Route;
 use webhooks_pages::problem::FormProblem;
 use webhooks_pages::recoveries::{self, OfEndpoint, Recoveries, RecoveryView};
 use webhooks_pages::recovery_form::{self, RecoveryForm};
-use webhooks_wire::{answers, requests};
+use webhooks_wire::{answers, lists, requests};
 
 use crate::answer::{Answer, page, see_other};
 use crate::data::{Owned, Queue, Table, Workflow};
@@ -52,19 +51,17 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         let recoveries = &self.data.recoveries;
         let listed = recoveries.list(scope, id, before.as_ref(), RECOVERIES);
         let listed = listed.await?;
-        let last = listed.recoveries.last().filter(|_| listed.has_more);
-        let next_cursor = last.map(|found| id_of(found).to_string());
-        let (data, broken) = answers::apart(listed.recoveries, |one| answers::recovery(&one));
         let view = Recoveries {
             endpoint: of_endpoint(scope, id, &subscription),
             form: filled.form,
             problem: filled.problem,
             counted: filled.counted,
-            page: Page {
-                data,
-                next_cursor,
-                broken,
-            },
+            page: lists::by_id(
+                listed.recoveries,
+                listed.has_more,
+                |recovery| recovery.id,
+                |recovery| answers::recovery(&recovery),
+            ),
         };
         Ok(recoveries::page(frame, &view))
     }
@@ -195,13 +192,6 @@ pub(crate) fn problem(error: FieldError) -> FormProblem {
     FormProblem {
         field: Some(error.field),
         text: error.problem,
-    }
-}
-
-fn id_of(found: &Readable<Recovery, RecoveryId>) -> RecoveryId {
-    match found {
-        Ok(recovery) => recovery.id,
-        Err(broken) => broken.id,
     }
 }
 
