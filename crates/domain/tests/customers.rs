@@ -271,7 +271,8 @@ fn a_warning_gets_the_contacts_of_its_own_customer_and_other_events_read_nothing
             contacts: Contacts::of_operator(vec![address.to_owned()]).unwrap(),
             ..CustomerFields::default()
         };
-        let put = customers.replace(&samples::customer(id), &ANY, fields);
+        let id = samples::customer(id);
+        let put = customers.replace(&id, &ANY, fields);
         put.now_or_never().unwrap().map(|_| ()).unwrap();
     };
     set("acme", "acme@example.com");
