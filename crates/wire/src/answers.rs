@@ -132,6 +132,13 @@ pub fn authentication(authentication: EndpointAuthentication) -> api::Authentica
         EndpointAuthentication::ApiKey(api_key) => api::Authentication::ApiKey {
             header: api_key.header().to_owned(),
         },
+        EndpointAuthentication::Mtls(mtls) => api::Authentication::Mtls {
+            subject: mtls.subject().to_owned(),
+            issuer: mtls.issuer().to_owned(),
+            sha256_fingerprint: mtls.sha256_fingerprint().to_owned(),
+            not_before: mtls.not_before().to_string(),
+            not_after: mtls.not_after().to_string(),
+        },
     }
 }
 

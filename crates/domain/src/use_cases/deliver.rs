@@ -27,6 +27,7 @@ use crate::health::Observation;
 use crate::limiter;
 use crate::limits::LimiterId;
 use crate::message::{BodyError, Message, PayloadError};
+use crate::outbound::authentication::ClientIdentity;
 use crate::outbound::{Credential, WebhookRequest, request_headers};
 use crate::payload_shape::PayloadShape;
 use crate::ports::{
@@ -215,7 +216,7 @@ where
         let secrets = self.vault.open_all(subscription, at).await?;
         let mut secret_headers = self.vault.open_headers(subscription).await?;
         let credential = self.credential(subscription).await?;
-        secret_headers.extend(credential.as_ref().map(Credential::header));
+        secret_headers.extend(credential.as_ref().and_then(Credential::header));
         secret_headers.sort_unstable();
         let shape = payload_shape(&self.table, delivery, Some(subscription)).await?;
         let shape = shape.ok_or(DeliverError::NoShape)?;
@@ -223,10 +224,13 @@ where
         if self.clock.now() + self.time_for_attempt > end {
             return Err(DeliverError::OutOfTime);
         }
-        let request = request(due, &shape, &secrets, &secret_headers, at)?;
+        let request = WebhookRequest {
+            identity: identity(credential.as_ref(), subscription),
+            ..request(due, &shape, &secrets, &secret_headers, at)?
+        };
         let mut response = self.sender.send(request).await;
         let values = secret_headers.iter().map(|(_, value)| value.as_str());
-        response.hide(values.chain(credential.as_ref().map(Credential::secret)));
+        response.hide(values.chain(credential.as_ref().and_then(Credential::secret)));
 
         let now = self.clock.now();
         let observation = Observation::of(&response, now);
@@ -407,7 +411,28 @@ fn request(
         ),
         body,
         timeout: subscription.timeout,
+        identity: None,
     })
+}
+
+/// The client certificate of the connection, for this subscription only.
+fn identity(
+    credential: Option<&Credential>,
+    subscription: &Subscription,
+) -> Option<Box<ClientIdentity>> {
+    let certificate = credential?.certificate()?.clone();
+    let Subscription {
+        customer_id,
+        id,
+        url,
+        ..
+    } = subscription;
+    Some(Box::new(ClientIdentity::new(
+        customer_id,
+        id,
+        url,
+        certificate,
+    )))
 }
 
 #[cfg(test)]
