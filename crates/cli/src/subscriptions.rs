@@ -1,5 +1,6 @@
 //! `webhooks subscriptions`: customers' endpoints.
 
+mod certificate;
 mod change;
 mod fields;
 mod list;
@@ -12,6 +13,7 @@ use clap::{Args, Subcommand};
 use webhooks_client::{Api, Authentication, Call, Subscription};
 
 use crate::Outcome;
+use crate::clock;
 use crate::print::{Facts, Printer};
 use crate::words;
 
@@ -181,6 +183,9 @@ fn text(subscription: &Subscription, style: Style) -> String {
     }
     let authentication = subscription.authentication.as_ref();
     facts.maybe("authentication", authentication.map(authentication_words));
+    let now = clock::now();
+    let end = authentication.and_then(|it| certificate::end(it, now));
+    facts.maybe("certificate", end);
     facts.maybe(
         "cleared",
         subscription
@@ -215,6 +220,12 @@ fn authentication_words(authentication: &Authentication) -> String {
         Authentication::Basic { username } => format!("{kind}, {username}: ********"),
         Authentication::Bearer {} => format!("{kind}, ********"),
         Authentication::ApiKey { header } => format!("{kind}, {header}: ********"),
+        Authentication::Mtls {
+            subject,
+            issuer,
+            sha256_fingerprint,
+            ..
+        } => format!("{kind}, {subject}, issued by {issuer}, SHA-256 {sha256_fingerprint}"),
     }
 }
 

@@ -170,6 +170,11 @@ fn authentication(draft: &Draft) -> Markup {
                 "It is encrypted and never shown again. Empty: the current one stays. A change of \
                 the scheme, host or port of the URL removes one that is not entered here."
             }).secret())
+            (Field::new("authenticationCertificate", "New client certificate").help(html! {
+                "In PEM, with those of its authorities below it. It replaces the current one."
+            }).area(2, &form.certificate))
+            (Field::new("authenticationPrivateKey", "Private key of the client certificate")
+                .help(html! { "In PEM. It is encrypted and never shown again." }).area(2, ""))
         }
     }
 }

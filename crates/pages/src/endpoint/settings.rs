@@ -4,11 +4,13 @@ use maud::{Markup, html};
 use webhooks_api_types::{
     Authentication, AuthenticationType, PayloadFormat, RetryPolicy, Subscription,
 };
+use webhooks_domain::outbound::authentication::CertificateEnd;
+use webhooks_domain::timestamp::Timestamp;
 
 use crate::delivery::text;
 use crate::endpoints::event_types;
-use crate::frame::Frame;
-use crate::parts::Facts;
+use crate::frame::{Frame, Tone};
+use crate::parts::{Facts, badge};
 use crate::text::code;
 use crate::time::{span, time_and_age};
 
@@ -25,7 +27,10 @@ pub(super) fn section(frame: &Frame, subscription: &Subscription) -> Markup {
     let headers = !(subscription.headers.is_empty() && subscription.secret_headers.is_empty());
     facts.maybe("Headers", headers.then(|| header_list(subscription)));
     let authentication = subscription.authentication.as_ref();
-    facts.maybe("Authentication", authentication.map(authentication_fact));
+    facts.maybe(
+        "Authentication",
+        authentication.map(|it| authentication_fact(it, frame.now)),
+    );
     let timeout = subscription.timeout_seconds;
     facts.maybe(
         "Time limit of a request",
@@ -80,14 +85,46 @@ fn header_list(subscription: &Subscription) -> Markup {
     }
 }
 
-fn authentication_fact(authentication: &Authentication) -> Markup {
+fn authentication_fact(authentication: &Authentication, now: Timestamp) -> Markup {
     let name = match authentication {
         Authentication::Basic { username: name } | Authentication::ApiKey { header: name } => name,
         Authentication::Bearer {} => "",
+        Authentication::Mtls { .. } => return certificate_fact(authentication, now),
     };
     html! {
         (authentication_words(authentication.kind()))
         @if !name.is_empty() { ": " (code(name)) }
+    }
+}
+
+/// A client certificate, with a warning while its end is near.
+fn certificate_fact(authentication: &Authentication, now: Timestamp) -> Markup {
+    let Authentication::Mtls {
+        subject,
+        issuer,
+        sha256_fingerprint,
+        not_after,
+        ..
+    } = authentication
+    else {
+        return html! {};
+    };
+    let end = Timestamp::parse_rfc3339(not_after).map(|end| CertificateEnd::of(end, now));
+    let (tone, warning) = match end {
+        Some(CertificateEnd::Within30Days) => (Tone::Waiting, "Replace it soon"),
+        Some(CertificateEnd::Within7Days | CertificateEnd::Within1Day) => {
+            (Tone::Bad, "Replace it now")
+        }
+        Some(CertificateEnd::Passed) => (Tone::Bad, "Has ended: replace it"),
+        Some(CertificateEnd::Far) | None => (Tone::Neutral, ""),
+    };
+    html! {
+        (authentication_words(authentication.kind())) ": " (code(subject))
+        ", issued by " (code(issuer))
+        ", valid until " (time_and_age(not_after, now))
+        @if !warning.is_empty() { " " (badge(tone, warning)) }
+        br;
+        "SHA-256 " (code(sha256_fingerprint))
     }
 }
 
@@ -97,6 +134,7 @@ pub(super) fn authentication_words(kind: AuthenticationType) -> &'static str {
         AuthenticationType::Basic => "A user name and a password",
         AuthenticationType::Bearer => "A bearer token",
         AuthenticationType::ApiKey => "A key in a header",
+        AuthenticationType::Mtls => "A client certificate",
     }
 }
 

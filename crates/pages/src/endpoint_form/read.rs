@@ -42,6 +42,8 @@ impl EndpointForm {
                 "authentication" => form.authentication.kind = value,
                 "authenticationUsername" => form.authentication.username = value,
                 "authenticationHeader" => form.authentication.header = value,
+                "authenticationCertificate" => form.authentication.certificate = value,
+                "authenticationPrivateKey" => form.authentication.private_key = value,
                 "retry" => form.retry.kind = RetryKind::read(&value),
                 "schedule" => form.retry.schedule = value,
                 "maxAttempts" => form.retry.max_attempts = value,

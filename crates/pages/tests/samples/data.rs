@@ -51,6 +51,11 @@ impl Data<'_> {
         let second = json!({
             "id": t("sub_11111111111111111111111111111111"), "customerId": t("cust_1001"),
             "url": t("https://hooks.example.net/"), "eventTypes": [t("*")], "payloadFormat": "event",
+            "authentication": {
+                "type": "mtls", "subject": t("CN=webhooks, O=Example"), "issuer": t("CN=Example CA"),
+                "sha256Fingerprint": t("2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"),
+                "notBefore": t("2026-01-01T00:00:00.000Z"), "notAfter": t("2026-12-05T00:00:00.000Z"),
+            },
             "secrets": [{"version": 1, "kind": "v1a", "publicKey": t("whpk_0123456789")}],
             "retryPolicy": {"maxAttempts": 5, "intervalSeconds": 10, "backoffRate": 2.5, "maxDelaySeconds": 600},
             "status": "disabled", "disabledReason": "endpointGone", "disabledAt": t("2026-11-28T12:00:00.000Z"),
