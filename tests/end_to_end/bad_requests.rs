@@ -235,6 +235,21 @@ fn bodies() -> Vec<(&'static str, &'static str, Value)> {
             "authentication",
             json!({"type": "apiKey", "header": "webhook-id", "value": "k"}),
         ),
+        (
+            SUBSCRIPTION,
+            "authentication",
+            json!({"type": "mtls", "certificate": "c"}),
+        ),
+        (
+            SUBSCRIPTION,
+            "authentication",
+            json!({"type": "mtls", "certificate": "c", "privateKey": "k"}),
+        ),
+        (
+            SUBSCRIPTION,
+            "authentication",
+            json!({"type": "mtls", "certificate": long(12_289), "privateKey": "k"}),
+        ),
         (SUBSCRIPTION, "retryPolicy", json!({})),
         (SUBSCRIPTION, "retryPolicy", json!({"schedule": []})),
         (SUBSCRIPTION, "retryPolicy", json!({"schedule": [5]})),

@@ -15,6 +15,7 @@
 mod authentication;
 mod bad_requests;
 mod browser;
+mod client_certificates;
 mod command_line;
 mod conditions;
 mod console;
