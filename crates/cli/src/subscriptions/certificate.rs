@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn an_end_is_warned_of_from_30_days_before() {
-        let days = |days| NOW + Duration::from_hours(24 * days);
+        let days = |days: u64| NOW + Duration::from_hours(24 * days);
         for (not_after, expected) in [
             (days(31), None),
             (
