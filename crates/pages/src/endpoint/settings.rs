@@ -4,13 +4,13 @@ use maud::{Markup, html};
 use webhooks_api_types::{
     Authentication, AuthenticationType, PayloadFormat, RetryPolicy, Subscription,
 };
-use webhooks_domain::outbound::authentication::CertificateEnd;
 use webhooks_domain::timestamp::Timestamp;
 
+use super::certificate;
 use crate::delivery::text;
 use crate::endpoints::event_types;
-use crate::frame::{Frame, Tone};
-use crate::parts::{Facts, badge};
+use crate::frame::Frame;
+use crate::parts::Facts;
 use crate::text::code;
 use crate::time::{span, time_and_age};
 
@@ -89,42 +89,23 @@ fn authentication_fact(authentication: &Authentication, now: Timestamp) -> Marku
     let name = match authentication {
         Authentication::Basic { username: name } | Authentication::ApiKey { header: name } => name,
         Authentication::Bearer {} => "",
-        Authentication::Mtls { .. } => return certificate_fact(authentication, now),
+        Authentication::Mtls {
+            subject,
+            issuer,
+            sha256_fingerprint,
+            not_after,
+            ..
+        } => {
+            return html! {
+                (authentication_words(authentication.kind())) ": " (code(subject))
+                ", issued by " (code(issuer)) ", " (certificate::end(not_after, now)) br;
+                "SHA-256 " (code(sha256_fingerprint))
+            };
+        }
     };
     html! {
         (authentication_words(authentication.kind()))
         @if !name.is_empty() { ": " (code(name)) }
-    }
-}
-
-/// A client certificate, with a warning while its end is near.
-fn certificate_fact(authentication: &Authentication, now: Timestamp) -> Markup {
-    let Authentication::Mtls {
-        subject,
-        issuer,
-        sha256_fingerprint,
-        not_after,
-        ..
-    } = authentication
-    else {
-        return html! {};
-    };
-    let end = Timestamp::parse_rfc3339(not_after).map(|end| CertificateEnd::of(end, now));
-    let (tone, warning) = match end {
-        Some(CertificateEnd::Within30Days) => (Tone::Waiting, "Replace it soon"),
-        Some(CertificateEnd::Within7Days | CertificateEnd::Within1Day) => {
-            (Tone::Bad, "Replace it now")
-        }
-        Some(CertificateEnd::Passed) => (Tone::Bad, "Has ended: replace it"),
-        Some(CertificateEnd::Far) | None => (Tone::Neutral, ""),
-    };
-    html! {
-        (authentication_words(authentication.kind())) ": " (code(subject))
-        ", issued by " (code(issuer))
-        ", valid until " (time_and_age(not_after, now))
-        @if !warning.is_empty() { " " (badge(tone, warning)) }
-        br;
-        "SHA-256 " (code(sha256_fingerprint))
     }
 }
 

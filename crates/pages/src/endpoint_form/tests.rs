@@ -131,6 +131,34 @@ fn an_authentication_is_kept_replaced_or_removed() {
 }
 
 #[test]
+fn a_client_certificate_is_kept_or_replaced() {
+    let before = subscription(&json!({"authentication": {
+        "type": "mtls", "subject": "CN=a", "issuer": "CN=b", "sha256Fingerprint": "00",
+        "notBefore": "2026-01-01T00:00:00.000Z", "notAfter": "2027-01-01T00:00:00.000Z",
+    }}));
+    assert_eq!(EndpointForm::of(&before).authentication.kind, "mtls");
+    let body = |certificate: &str, key: &str| {
+        let mut body = url::form_urlencoded::Serializer::new(String::new());
+        body.append_pair("authentication", "mtls");
+        body.append_pair("authenticationCertificate", certificate);
+        body.append_pair("authenticationPrivateKey", key);
+        EndpointForm::parse(body.finish().as_bytes()).authentication
+    };
+    let patch = |authentication: AuthenticationForm| {
+        let mut form = EndpointForm::of(&before);
+        form.authentication = authentication;
+        json_of(&form.patch(Some(&before)).unwrap())
+    };
+    assert_eq!(patch(body("", "")), json!({}));
+    let entered = body("-----BEGIN\r\nAAAA\r\n", "-----BEGIN\r\nBBBB\r\n");
+    assert!(!format!("{entered:?}").contains("BBBB"));
+    let given = json!({
+        "type": "mtls", "certificate": "-----BEGIN\nAAAA", "privateKey": "-----BEGIN\nBBBB",
+    });
+    assert_eq!(patch(entered), json!({"authentication": given}));
+}
+
+#[test]
 fn a_problem_names_its_field() {
     let url = ("url", "https://example.com/");
     let format = ("payloadFormat", "standard");
