@@ -8,8 +8,9 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use proptest::prelude::*;
 use serde_json::json;
+use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::outbound::authentication::{
-    ClientCertificate, ClientCertificateError, ClientIdentity, Mtls,
+    ClientCertificate, ClientCertificateError, ClientIdentity, IdentityId, Mtls,
 };
 use webhooks_domain::outbound::{
     Credential, EndpointAuthentication, EndpointUrl, SealedCredential,
@@ -400,6 +401,15 @@ fn a_sealed_key_opens_only_with_its_summary() {
     assert!(!open(&mixed));
 }
 
+fn id(
+    customer: &CustomerId,
+    subscription: &SubscriptionId,
+    url: &EndpointUrl,
+    certificate: &ClientCertificate,
+) -> IdentityId {
+    ClientIdentity::new(customer, subscription, url, certificate.clone()).id()
+}
+
 /// Connections are shared by id.
 #[test]
 fn an_identity_is_of_one_subscription_origin_and_certificate() {
@@ -408,9 +418,6 @@ fn an_identity_is_of_one_subscription_origin_and_certificate() {
     let (acme, other) = (samples::customer("acme"), samples::customer("other"));
     let [first, second] = [1, 2].map(samples::subscription_id);
     let url = samples::url("https://example.com/a");
-    let id = |customer, subscription, url, certificate: &ClientCertificate| {
-        ClientIdentity::new(customer, subscription, url, certificate.clone()).id()
-    };
     let base = id(&acme, &first, &url, &one);
     assert_eq!(
         base,
