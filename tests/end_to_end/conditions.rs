@@ -34,7 +34,7 @@ const BOUNDS: [(&str, Action, &[&str]); 34] = [
     (
         "DeliverWebhook",
         Action::GetItem,
-        &["CUSTOMER#", "MESSAGE", "DATA_KEY"],
+        &["CUSTOMER", "MESSAGE", "DATA_KEY"],
     ),
     (
         "DeliverWebhook",

@@ -46,6 +46,7 @@ mod machine;
 mod malformed_events;
 mod managing;
 mod metrics;
+mod notifications;
 mod observability;
 mod odd_text;
 mod payload_formats;

@@ -40,7 +40,7 @@ pub use console_session::{
     ConsoleSession, ConsoleSessionId, ConsoleSessionsPage, ConsoleSessionsRequest,
     NewConsoleSession,
 };
-pub use customer::{Customer, CustomerDeletion, CustomerPatch, NewCustomer};
+pub use customer::{Contact, ContactState, Customer, CustomerDeletion, CustomerPatch, NewCustomer};
 pub use delivery::{
     Attempt, AttemptOutcome, AttemptRequest, AttemptResponse, AttemptTimings, Delivery,
     DeliveryReason, DeliveryStatus, DeliveryTrigger, DeliveryWithBody, UndeliveredFilter,

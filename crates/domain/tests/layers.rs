@@ -12,6 +12,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
     (
         "model",
         &[
+            "contact",
             "data_key",
             "errors",
             "event_type",

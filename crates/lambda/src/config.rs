@@ -8,6 +8,7 @@ use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use tracing_subscriber::filter::LevelFilter;
+use webhooks_domain::contact::EmailAddress;
 use webhooks_domain::due::LongestQueueDelay;
 use webhooks_domain::event::EventReader;
 use webhooks_domain::health::HealthPolicy;
@@ -226,6 +227,18 @@ functions! {
         table_name: String = required("TABLE_NAME"),
         /// The time after which everything that began before a request has ended.
         settle: Duration = seconds("LONGEST_QUEUE_DELAY_SECONDS"),
+    }
+
+    /// The configuration of `notify-contacts`.
+    "notify-contacts": NotifyContactsConfig {
+        /// The address from which e-mails are sent.
+        sender: EmailAddress = required("NOTIFICATION_SENDER"),
+        /// The configuration set of SES. `None` if there is none.
+        configuration_set: Option<String> = optional("NOTIFICATION_CONFIGURATION_SET"),
+        /// The name of the service. `None` for the default.
+        service: Option<String> = optional("PORTAL_NAME"),
+        /// The portal. `None` if the stack has none.
+        portal_url: Option<Origin> = optional("PORTAL_URL"),
     }
 
     /// The configuration of `api`.

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use webhooks_api_types as api;
 use webhooks_domain::broken::{Broken, Readable};
 use webhooks_domain::catalogue::{CatalogueEntry, Deprecation, Example};
+use webhooks_domain::contact::{Contact, ContactState};
 use webhooks_domain::customer::Customer;
 use webhooks_domain::delivery::{
     Attempt, CancelReason, Delivery, DeliveryStatus, DeliveryTrigger, FailureReason, HoldReason,
@@ -150,6 +151,7 @@ pub fn customer(customer: Customer) -> api::Customer {
         metadata: customer.metadata.into(),
         max_subscriptions: customer.max_subscriptions.map(u32::from),
         rate_limit_per_second: customer.rate_limit.map(u32::from),
+        contacts: customer.contacts.iter().map(contact).collect(),
         subscriptions: u64::try_from(customer.usage.subscriptions).unwrap_or(0),
         deletion: customer.deletion.map(|deletion| api::CustomerDeletion {
             requested_at: deletion.requested_at.to_string(),
@@ -158,6 +160,15 @@ pub fn customer(customer: Customer) -> api::Customer {
         version: customer.version,
         created_at: customer.created_at.to_string(),
         updated_at: customer.updated_at.to_string(),
+    }
+}
+
+fn contact(contact: &Contact) -> api::Contact {
+    api::Contact {
+        address: contact.address.as_str().to_owned(),
+        state: match contact.state {
+            ContactState::Confirmed => api::ContactState::Confirmed,
+        },
     }
 }
 

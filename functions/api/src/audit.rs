@@ -33,6 +33,7 @@ pub(crate) fn customer_written(written: &WrittenCustomer, caller: &Caller) {
             before.max_subscriptions != now.max_subscriptions,
         ),
         ("rateLimitPerSecond", before.rate_limit != now.rate_limit),
+        ("contacts", before.contacts != now.contacts),
     ];
     let changed = fields.into_iter().filter(|(_, has_changed)| *has_changed);
     let changed: Vec<_> = changed.map(|(name, _)| name).collect();

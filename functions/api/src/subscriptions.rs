@@ -77,6 +77,7 @@ pub(crate) async fn create(
         .await?;
     if created.is_new {
         audit::created(&created.subscription, &caller);
+        api.publisher.created(&created.subscription).await;
     } else if caller.may_see_secrets() {
         let current = created.subscription.secrets.current().version;
         audit::secrets_shown(&created.subscription, &[current], &caller);
@@ -178,9 +179,7 @@ pub(crate) async fn update(
         .update(&customer_id, &subscription_id, &expected, change);
     let updated = Box::pin(updated).await?;
     audit::updated(&updated, &caller);
-    if updated.has_new_secret() {
-        api.publisher.secret_rotated(&updated.subscription).await;
-    }
+    api.publisher.updated(&updated).await;
     let cleared = updated.cleared_secret_headers();
     let cleared = cleared.into_iter().map(str::to_owned).collect();
     let cleared_authentication = updated.cleared_authentication().cloned();
@@ -280,6 +279,7 @@ pub(crate) async fn delete(
         .delete(&customer_id, &subscription_id, &expected)
         .await?;
     audit::deleted(&customer_id, &subscription_id, &caller);
+    api.publisher.deleted(&customer_id, subscription_id).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

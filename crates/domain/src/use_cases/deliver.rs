@@ -43,8 +43,9 @@ use crate::vault::{Vault, VaultError};
 
 use admit::AdmissionOutcome;
 pub use customer_limits::CustomerLimits;
+use health_monitor::HealthEffects;
 pub use health_monitor::HealthMonitor;
-pub use report::{DeferReason, DeliverySummary, Recorded, Report};
+pub use report::{DeferReason, DeliverySummary, EndpointWarning, Recorded, Report};
 
 /// The status of a delivery whose subscription cannot be read.
 const UNREADABLE: DeliveryStatus = DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable);
@@ -277,14 +278,18 @@ where
         // Done after the record. Otherwise a crash after a 410 would hold this delivery instead of
         // ending it. An attempt that is not recorded is repeated, and is observed then. A test is
         // not observed.
-        let changes = match recorded {
+        let HealthEffects { changes, warning } = match recorded {
             Recorded::Written if !is_test => {
                 self.health_monitor
                     .after(&self.table, due, observation, &verdict)
                     .await?
             }
-            _ => Vec::new(),
+            _ => HealthEffects::default(),
         };
+        let warning = warning.map(|warning| {
+            let endpoint = subscription.url.without_query();
+            Box::new(EndpointWarning { warning, endpoint })
+        });
         Ok(Report::Attempted {
             attempt,
             verdict,
@@ -292,6 +297,7 @@ where
             event_at: event_at(delivery, message),
             summary: delivery.into(),
             changes,
+            warning,
         })
     }
 

@@ -281,6 +281,7 @@ fn parameters(workflow_type: &str) -> Vec<Parameter> {
         Parameter::new("SelfTest", "Enabled"),
         Parameter::new("Monitoring", "Full"),
         Parameter::new("PortalReturnUrls", "https://app.example.com"),
+        Parameter::new("NotificationSender", "webhooks@example.com"),
     ]
 }
 
