@@ -20,4 +20,5 @@ mod law;
 mod near;
 mod queue_message;
 mod retry_after;
+mod transform;
 mod url;
