@@ -120,7 +120,7 @@ enum Command {
     #[command(after_help = transfer::export::HELP)]
     Export(transfer::export::Export),
     /// Show the difference between a file and the stack's customers and subscriptions, and write it
-    /// to the stack. What is not in the file stays.
+    /// to the stack. Everything that is not in the file stays.
     #[command(after_help = transfer::import::HELP)]
     Import(transfer::import::Import),
     /// Events: put them on the bus, or start the workflow with one.

@@ -1,4 +1,5 @@
-//! The difference between an entry of the file and what is stored. What the file does not name stays.
+//! The difference between an entry of the file and what is stored. Everything that the file does not
+//! name stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,7 +112,7 @@ impl Entry {
                 patch.insert(name.clone(), merged(name, wanted, stored));
             }
         }
-        // What is sent must not change only because it was imported.
+        // An import must not send deliveries that were held.
         if patch.get("status") == Some(&json!("active")) {
             patch.insert("held".to_owned(), json!("keep"));
         }

@@ -1,5 +1,5 @@
-//! How long messages and their deliveries are kept: the stack's time, and shorter ones for some
-//! event types.
+//! The retention of messages and their deliveries: the stack's time, and shorter ones for some event
+//! types.
 
 use std::str::FromStr;
 use std::time::Duration;

@@ -244,12 +244,8 @@ fn a_retry_that_is_recorded_meanwhile_is_cancelled_with_its_attempt() {
             );
             let attempt = samples::failed_attempt(1);
             let verdict = Verdict::Retry(next);
-            let recorded = webhooks_domain::ports::DeliveryTable::record(
-                backend,
-                &id,
-                &attempt,
-                &verdict,
-            );
+            let recorded =
+                webhooks_domain::ports::DeliveryTable::record(backend, &id, &attempt, &verdict);
             now(recorded).unwrap();
         });
     let cancellation = stage.cancel(id).unwrap();
