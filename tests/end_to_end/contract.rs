@@ -56,6 +56,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
         contract::deliveries(store, salt, put).await;
         contract::due_index(store, salt, put).await;
         contract::reopening(store, salt, put).await;
+        contract::cancelling(store, salt, put).await;
         contract::reads_at_once(store, &format!("{salt}-at-once"), put).await;
     }
     contract::deletion(&store, "deletion", put).await;

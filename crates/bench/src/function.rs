@@ -81,11 +81,13 @@ impl Surroundings {
             ("CUSTOMER_ID_POINTER", "/detail/customerId"),
             ("IDEMPOTENCY_KEY_POINTER", "/detail/idempotencyKey"),
             ("DEADLINE_POINTER", "/detail/webhookDeadline"),
+            ("DELIVER_AT_POINTER", "/detail/webhookDeliverAt"),
             ("MESSAGE_LINK_TEMPLATE", ""),
             ("REQUEST_TIMEOUT_SECONDS", "15"),
             ("KEPT_RESPONSE_BYTES", "512,16384"),
             ("MAXIMUM_SUBSCRIPTIONS_PER_CUSTOMER", "1000"),
             ("RETENTION_DAYS", "90"),
+            ("RETENTION_BY_EVENT_TYPE", ""),
             (
                 "RETRY_SCHEDULE",
                 "0,5,300,1800,7200,18000,36000,50400,72000,86400",

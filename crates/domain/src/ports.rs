@@ -49,8 +49,8 @@ mod subscriptions;
 pub use catalogue::{Addition, CatalogueTable};
 pub use customers::{CustomerData, CustomerPart, CustomerTable};
 pub use deliveries::{
-    DeliveryReader, DeliveryTable, DueIndex, DuePage, HoldEntry, HoldIndex, LimiterStore,
-    ResendTable,
+    CancelTable, DeliveryReader, DeliveryTable, DueIndex, DuePage, HoldEntry, HoldIndex,
+    LimiterStore, ResendTable,
 };
 pub use directory::Directory;
 pub use errors::{

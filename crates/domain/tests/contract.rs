@@ -51,6 +51,10 @@ fn the_in_memory_backend_passes_the_contract_suites() {
         .now_or_never()
         .unwrap();
     let put = async |message, delivery| backend.record_call(message, delivery);
+    contract::cancelling(&backend, "acme", put)
+        .now_or_never()
+        .unwrap();
+    let put = async |message, delivery| backend.record_call(message, delivery);
     contract::reopening(&backend, "acme", put)
         .now_or_never()
         .unwrap();

@@ -18,6 +18,7 @@ use webhooks_domain::outbound::{
 };
 use webhooks_domain::payload_shape::MessageLinkTemplate;
 use webhooks_domain::portal_session::{DailyLimits, FrameAncestors, Origin, Origins};
+use webhooks_domain::retention::Retention;
 use webhooks_domain::retry::RetryPolicy;
 
 use crate::environment::{Environment, Variable, VariableError, Variables};
@@ -147,8 +148,10 @@ functions! {
 
     /// The configuration of `prepare-calls`.
     "prepare-calls": PrepareCallsConfig {
-        /// The time for which the table keeps a message and its deliveries.
-        retention: Duration = days("RETENTION_DAYS"),
+        /// The times for which the table keeps messages and their deliveries.
+        retention: Retention = retention(),
+        /// Longer waits for the first attempt are left to the sweep.
+        longest_queue_delay: LongestQueueDelay = required("LONGEST_QUEUE_DELAY_SECONDS"),
         /// The links in thin webhooks. `None` if they have none.
         message_links: Option<MessageLinkTemplate> = optional("MESSAGE_LINK_TEMPLATE"),
     }
@@ -357,11 +360,12 @@ mod tests {
         let error = LookUpSubscriptionsConfig::from_environment(&environment).unwrap_err();
         let text = error.to_string();
         let problems: Vec<_> = text.split("; ").collect();
-        assert_eq!(problems.len(), 5, "{text}");
+        assert_eq!(problems.len(), 6, "{text}");
         for (problem, name) in problems.iter().zip([
             "CUSTOMER_ID_POINTER is not set",
             "IDEMPOTENCY_KEY_POINTER is not set",
             "DEADLINE_POINTER: ",
+            "DELIVER_AT_POINTER is not set",
             "AWS_LAMBDA_FUNCTION_NAME is not set",
             "MONITORING is not set",
         ]) {
@@ -384,6 +388,7 @@ mod tests {
                 ("CUSTOMER_ID_POINTER", true),
                 ("IDEMPOTENCY_KEY_POINTER", true),
                 ("DEADLINE_POINTER", true),
+                ("DELIVER_AT_POINTER", true),
                 ("AWS_LAMBDA_FUNCTION_NAME", true),
                 ("MONITORING", true),
             ]

@@ -126,6 +126,9 @@ routes! {
     /// POST: resends a delivery.
     ResendDelivery { customer, delivery } =
         "/customers/{customer}/deliveries/{delivery}/resend";
+    /// POST: cancels the message of a delivery, for all endpoints.
+    CancelDelivery { customer, delivery } =
+        "/customers/{customer}/deliveries/{delivery}/cancel";
 }
 
 impl Route {

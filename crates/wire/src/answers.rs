@@ -451,6 +451,7 @@ fn delivery_status(status: DeliveryStatus) -> (api::DeliveryStatus, Option<api::
             let reason = match reason {
                 CancelReason::SubscriptionDeleted => Reason::SubscriptionDeleted,
                 CancelReason::Discarded => Reason::Discarded,
+                CancelReason::Requested => Reason::Requested,
             };
             (api::DeliveryStatus::Cancelled, Some(reason))
         }

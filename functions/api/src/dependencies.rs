@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ring::rand::SystemRandom;
+use webhooks_domain::cancel::Cancel;
 use webhooks_domain::customers::Customers;
 use webhooks_domain::lists::{Lists, ReadBudget};
 use webhooks_domain::manage::Manage;
@@ -39,6 +40,7 @@ pub(crate) struct Api {
     pub(crate) manage:
         Manage<DynamoStore, Vault<DynamoStore, KmsKeyService, SystemClock>, SystemClock>,
     pub(crate) resend: Resend<DynamoStore, SqsQueue, SystemClock>,
+    pub(crate) cancel: Cancel<DynamoStore, SystemClock>,
     pub(crate) publisher: Publisher,
     pub(crate) customers: Customers<DynamoStore, SystemClock>,
     pub(crate) catalogue: ManageCatalogue<DynamoStore, SystemClock>,
@@ -92,6 +94,10 @@ impl Api {
             resend: Resend {
                 table: table.clone(),
                 queue,
+                clock: SystemClock,
+            },
+            cancel: Cancel {
+                table: table.clone(),
                 clock: SystemClock,
             },
             publisher: Publisher {

@@ -16,6 +16,7 @@ use crate::router::Portal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Done {
     Resent,
+    Cancelled,
     Created,
     Changed,
     Cleared,
@@ -26,8 +27,9 @@ pub(crate) enum Done {
 }
 
 impl Done {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Resent,
+        Self::Cancelled,
         Self::Created,
         Self::Changed,
         Self::Cleared,
@@ -44,6 +46,7 @@ impl Done {
     fn name(self) -> &'static str {
         match self {
             Self::Resent => "resent",
+            Self::Cancelled => "cancelled",
             Self::Created => "created",
             Self::Changed => "changed",
             Self::Cleared => "cleared",
@@ -58,6 +61,10 @@ impl Done {
     pub(crate) fn flash(self) -> Flash {
         let (tone, text) = match self {
             Self::Resent => (Tone::Good, "The webhook is sent again."),
+            Self::Cancelled => (
+                Tone::Waiting,
+                "The webhook is cancelled. A request that is under way is not stopped.",
+            ),
             Self::Created => (Tone::Good, "The endpoint was added."),
             Self::Changed => (Tone::Good, "The endpoint was changed."),
             Self::Cleared => (

@@ -73,6 +73,7 @@ impl Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Resend(DeliveryId),
+    Cancel(DeliveryId),
     CountRecovery(SubscriptionId),
     StartRecovery(SubscriptionId),
     StopRecovery(SubscriptionId, RecoveryId),
@@ -86,6 +87,7 @@ impl Action {
     fn of(route: &Route) -> Option<(CustomerId, Self)> {
         let action = match route {
             Route::ResendDelivery { delivery, .. } => Self::Resend(delivery.parse().ok()?),
+            Route::CancelDelivery { delivery, .. } => Self::Cancel(delivery.parse().ok()?),
             Route::CountRecovery { subscription, .. } => {
                 Self::CountRecovery(subscription.parse().ok()?)
             }

@@ -50,4 +50,4 @@ pub const LOOK_UP_SUBSCRIPTIONS: &[&str] = &[
 pub const RECOVER_DELIVERIES: &[&str] = &[INVALID_INPUT, STORE_UNAVAILABLE, CORRUPT_ITEM];
 
 /// Every error name of `prepare-calls`.
-pub const PREPARE_CALLS: &[&str] = &[INVALID_INPUT];
+pub const PREPARE_CALLS: &[&str] = &[INVALID_INPUT, INVALID_EVENT];

@@ -114,6 +114,16 @@ impl EventTypePattern {
             None => self.0 == event_type.0,
         }
     }
+
+    /// Of two patterns that match the same type, the one with the larger value is more specific: an
+    /// exact type, or else the longer prefix.
+    pub fn specificity(&self) -> usize {
+        if self.0.ends_with('*') {
+            self.0.len()
+        } else {
+            usize::MAX
+        }
+    }
 }
 
 impl TryFrom<String> for EventTypePattern {

@@ -197,6 +197,8 @@ fn example(
         event_type,
         time,
         deadline: None,
+        deliver_at: None,
+        cancelled_at: None,
         is_test: true,
         payload: Payload::new(&event),
     }

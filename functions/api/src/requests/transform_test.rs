@@ -4,6 +4,10 @@ use webhooks_api_types as api;
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::payload_shape::{ContentType, Transform, TransformTrialError, try_transform};
 
+/// The largest body in an answer, as JSON text. A body of control characters is six times as long in
+/// JSON, and Lambda gives back 6 MB.
+const MAX_SHOWN_BYTES: usize = 1_048_576;
+
 /// The body that the transform of a request makes of its event.
 ///
 /// # Errors
@@ -21,6 +25,14 @@ pub(crate) fn transformed(
         ),
         TransformTrialError::Transform(problem) => problem,
     })?;
+    let shown = serde_json::to_string(&body).map_or(usize::MAX, |json| json.len());
+    if shown > MAX_SHOWN_BYTES {
+        let problem = format!(
+            "makes a body of {shown} bytes in JSON, and an answer shows at most {MAX_SHOWN_BYTES}: \
+             try a smaller event"
+        );
+        return Err(FieldError::new("transform", problem));
+    }
     Ok(api::TransformTestResult { body, content_type })
 }
 
@@ -46,6 +58,22 @@ mod tests {
             r#"{{"transform":{{"template":"a <b>"}},"contentType":"text/plain","event":{EVENT}}}"#
         );
         assert_eq!(try_it(&plain).unwrap().body, "a <b>");
+    }
+
+    #[test]
+    fn an_answer_is_bounded_also_if_json_makes_its_body_longer() {
+        let test = |text: &str| {
+            let template = "<t>".repeat(20);
+            try_it(&format!(
+                r#"{{"transform":{{"paths":{{"t":"$.detail.t"}},"template":"{template}"}},
+                "contentType":"text/plain","event":{{"detail":{{"t":"{text}"}}}}}}"#
+            ))
+        };
+        assert_eq!(test(&"a".repeat(10_000)).unwrap().body.len(), 200_000);
+        // The same length in the request, and twelve times as long in the answer.
+        let refused = test(&"\\u0001".repeat(9_000)).unwrap_err();
+        assert_eq!(refused.field, "transform");
+        assert!(refused.problem.contains("1048576"), "{refused}");
     }
 
     #[test]
