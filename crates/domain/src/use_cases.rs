@@ -1,5 +1,6 @@
 //! The use cases: each one reads through ports, decides, and writes through ports.
 
+pub mod check_event;
 pub mod count_attempts;
 pub mod customers;
 pub mod delete_customers;

@@ -63,6 +63,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "deliver",
             "publish",
             "count_attempts",
+            "check_event",
             "look_up",
             "resend",
             "send_test",

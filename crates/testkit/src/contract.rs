@@ -22,7 +22,7 @@ mod unhealthy;
 use std::time::Duration;
 
 pub use at_once::reads_at_once;
-pub use catalogue::{catalogue, catalogue_bound};
+pub use catalogue::{catalogue, catalogue_bound, catalogue_summaries};
 pub use customers::customers;
 pub use deletion::deletion;
 pub use exchanges::exchanges;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ring::rand::SystemRandom;
 use webhooks_domain::customers::Customers;
 use webhooks_domain::lists::{Lists, ReadBudget};
-use webhooks_domain::manage::Manage;
+use webhooks_domain::manage::{EventTypeRule, Manage};
 use webhooks_domain::manage_catalogue::ManageCatalogue;
 use webhooks_domain::outbound::EndpointPolicy;
 use webhooks_domain::portal_sessions::PortalSessions;
@@ -73,6 +73,10 @@ impl Api {
                 request_timeout: config.request_timeout,
                 quota: Quota {
                     subscriptions: config.maximum_subscriptions,
+                },
+                event_types: EventTypeRule {
+                    unknown: config.unknown_event_types,
+                    operator: config.operator.clone(),
                 },
             },
             tests: SendTest {
@@ -156,6 +160,7 @@ impl Api {
             .chain([
                 ("MONITORING", "Off"),
                 ("STATISTICS", "Enabled"),
+                ("EVENT_TYPES_MUST_BE_KNOWN", "false"),
                 ("PORTAL_URL", "https://portal.example/"),
             ])
             .collect();
