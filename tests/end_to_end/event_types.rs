@@ -7,9 +7,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use webhooks_cli::Outcome;
-use webhooks_client::{
-    Answered, Call, EventType, EventTypesQuery, ListLimit, TransformTest,
-};
+use webhooks_client::{Answered, Call, EventType, EventTypesQuery, ListLimit, TransformTest};
 
 use crate::command_line::{webhooks, webhooks_text};
 use crate::failed_events::failed_event;
@@ -169,8 +167,8 @@ async fn runs_until(test: &Fixture, event: &Value, error: Option<&str>) -> Resul
 }
 
 #[tokio::test]
-async fn an_event_that_breaks_the_schema_of_its_type_is_kept_with_the_place_and_no_value() -> Result<()>
-{
+async fn an_event_that_breaks_the_schema_of_its_type_is_kept_with_the_place_and_no_value()
+-> Result<()> {
     let test = Fixture::new("event-type-refuse").await?;
     let name = format!("{}.created", test.customer);
     let fields = json!({"schema": schema(), "validation": "refuse"});
@@ -208,7 +206,8 @@ async fn an_event_that_breaks_the_schema_of_its_type_is_kept_with_the_place_and_
 }
 
 #[tokio::test]
-async fn an_event_that_breaks_a_schema_that_warns_is_delivered_and_leaves_a_log_line() -> Result<()> {
+async fn an_event_that_breaks_a_schema_that_warns_is_delivered_and_leaves_a_log_line() -> Result<()>
+{
     let test = Fixture::new("event-type-warn").await?;
     let name = format!("{}.created", test.customer);
     test.subscribe_with("/a", json!({"eventTypes": [name]}))
@@ -225,7 +224,10 @@ async fn an_event_that_breaks_a_schema_that_warns_is_delivered_and_leaves_a_log_
             line.contains(&name) && line.contains("/detail/lines/0/sku") && line.contains("msg_")
         });
         if let Some(line) = line {
-            assert!(line.contains("/$defs/line/properties/sku/pattern"), "{line}");
+            assert!(
+                line.contains("/$defs/line/properties/sku/pattern"),
+                "{line}"
+            );
             assert!(!line.contains("4242"), "{line}");
             break;
         }
@@ -243,7 +245,10 @@ async fn a_subscription_to_an_unknown_type_gets_a_warning_with_the_nearest() -> 
     test.api.put_event_type(&name, &json!({})).await?;
     let wrong = format!("{}.craeted", test.customer);
     let fields = json!({"url": test.receiver.url("/a"), "eventTypes": [wrong, name, "*"]});
-    let created = test.api.create_subscription(&test.customer, &fields).await?;
+    let created = test
+        .api
+        .create_subscription(&test.customer, &fields)
+        .await?;
     let created = created.subscription;
     let [warning] = &created.warnings[..] else {
         bail!("{:?}", created.warnings);
@@ -259,8 +264,14 @@ async fn a_subscription_to_an_unknown_type_gets_a_warning_with_the_nearest() -> 
     let other = format!("{}x.*", test.customer);
     let types = ["--event-type", &prefix, "--event-type", &other];
     let (_, text) = webhooks_text(&[&update[..], &types[..]].concat()).await?;
-    assert!(text.contains(&format!("`{other}` matches no type")), "{text}");
-    assert!(text.contains(&format!("the nearest is `{prefix}`")), "{text}");
+    assert!(
+        text.contains(&format!("`{other}` matches no type")),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("the nearest is `{prefix}`")),
+        "{text}"
+    );
     Ok(())
 }
 

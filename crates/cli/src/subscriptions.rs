@@ -6,7 +6,7 @@ mod list;
 mod secrets;
 mod test;
 
-use crate::terminal::{Cell, Style};
+use crate::terminal::{Cell, Style, Tone};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use webhooks_client::{Api, Authentication, Call, Subscription};

@@ -42,7 +42,10 @@ fn unknown_event_types_are_refused_if_the_stack_says_so() {
         created.now_or_never().unwrap()
     };
     assert!(create(r#"["*"]"#).is_ok());
-    assert!(create(r#"["order.created"]"#).is_err(), "the catalogue is empty");
+    assert!(
+        create(r#"["order.created"]"#).is_err(),
+        "the catalogue is empty"
+    );
     describe(&backend, &["order.created", "order.paid"]);
     let created = create(r#"["order.*", "order.created", "*"]"#).unwrap();
     assert_eq!(created.unknown_types, []);
@@ -103,7 +106,10 @@ fn unknown_event_types_are_named_unless_the_catalogue_is_empty() {
         let updated = manage.update(&acme, id, &ExpectedVersion::Any, change(body));
         updated.now_or_never().unwrap().unwrap().unknown_types.len()
     };
-    assert_eq!(update(r#"{"eventTypes":["order.creatd","order.created"]}"#), 0);
+    assert_eq!(
+        update(r#"{"eventTypes":["order.creatd","order.created"]}"#),
+        0
+    );
     assert_eq!(update(r#"{"eventTypes":["order.creatd","a.*"]}"#), 1);
 }
 
@@ -112,7 +118,9 @@ fn unknown_event_types_are_named_unless_the_catalogue_is_empty() {
 fn a_change_that_adds_no_type_reads_no_catalogue() {
     let stage = ManagedSubscription::create(&with_types(r#"["order.*"]"#));
     let reads = |body: &str| {
-        stage.backend.plant([Fault::None, Fault::None, Fault::Before]);
+        stage
+            .backend
+            .plant([Fault::None, Fault::None, Fault::Before]);
         let is_refused = stage.update(body).is_err();
         stage.backend.clear_faults();
         is_refused

@@ -94,7 +94,8 @@ impl Walk<'_> {
             }
         }
         match part {
-            Part::Name(text) | Part::Value(Value::String(text)) => self.text(subschema, text)?,
+            Part::Name(text) => self.text(subschema, text)?,
+            Part::Value(Value::String(text)) => self.text(subschema, text)?,
             Part::Value(Value::Array(items)) => self.items(subschema, items, purpose)?,
             Part::Value(Value::Object(members)) => {
                 self.add(members.len() as u64)?;

@@ -22,9 +22,7 @@ use webhooks_pages::delivery;
 use webhooks_pages::endpoint::{self, Draft, SecretsView};
 use webhooks_pages::endpoint_form::{EndpointForm, RetryKind};
 use webhooks_pages::endpoints::{self, Endpoints};
-use webhooks_pages::event_types::{
-    self, Deprecated, EventTypeView, EventTypes, ListedType,
-};
+use webhooks_pages::event_types::{self, Deprecated, EventTypeView, EventTypes, ListedType};
 use webhooks_pages::frame::{Capability, CustomerName, Flash, Frame, Tone, Viewer};
 use webhooks_pages::href::Href;
 use webhooks_pages::notices;

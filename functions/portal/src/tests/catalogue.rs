@@ -73,7 +73,9 @@ fn the_pages_of_the_list_have_each_type_once() {
     assert!(text(&stage.get("/customers/acme/event-types", &own)).contains("?page=2"));
     found.extend(names(&stage, &own, "?page=2"));
     found.extend(names(&stage, &own, "?page=3"));
-    let expected: Vec<_> = (0..100).map(|number| format!("order.{number:03}")).collect();
+    let expected: Vec<_> = (0..100)
+        .map(|number| format!("order.{number:03}"))
+        .collect();
     assert_eq!(found, expected);
     let last = stage.get("/customers/acme/event-types?page=3", &own);
     assert!(!text(&last).contains("Next page"));

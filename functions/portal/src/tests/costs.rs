@@ -174,8 +174,14 @@ fn a_page_of_the_catalogue_costs_one_read() {
         catalogue::put(&stage, &format!("order.{number}"), Documentation::default());
     }
     let own = stage.visitor("acme");
-    for path in ["event-types", "event-types?q=7&page=2", "event-types/order.1"] {
-        stage.backend.plant([Fault::None, Fault::None, Fault::Before]);
+    for path in [
+        "event-types",
+        "event-types?q=7&page=2",
+        "event-types/order.1",
+    ] {
+        stage
+            .backend
+            .plant([Fault::None, Fault::None, Fault::Before]);
         let page = stage.get(&format!("/customers/acme/{path}"), &own);
         assert_eq!(page.status(), StatusCode::OK, "{path}");
         assert!(stage.backend.clear_faults(), "{path}: two calls only");
