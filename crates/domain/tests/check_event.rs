@@ -96,13 +96,13 @@ impl SchemaCompiler for &Texts {
 
 impl CompiledSchema for Text {
     fn check(&self, detail: &str) -> Result<(), Finding> {
-        match detail.contains(&self.0) {
-            true => Ok(()),
-            false => Err(Finding::Violation {
-                path: Place::new("/detail"),
-                rule: Place::new("/text"),
-            }),
+        if detail.contains(&self.0) {
+            return Ok(());
         }
+        Err(Finding::Violation {
+            path: Place::new("/detail"),
+            rule: Place::new("/text"),
+        })
     }
 }
 

@@ -211,9 +211,10 @@ impl CatalogueTable for DynamoStore {
 }
 
 fn outcome(is_written: bool) -> WriteOutcome {
-    match is_written {
-        true => WriteOutcome::Written,
-        false => WriteOutcome::Conflict,
+    if is_written {
+        WriteOutcome::Written
+    } else {
+        WriteOutcome::Conflict
     }
 }
 

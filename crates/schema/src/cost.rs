@@ -53,10 +53,10 @@ enum Purpose {
 impl Walk<'_> {
     fn add(&mut self, steps: u64) -> Result<(), NotChecked> {
         self.steps = self.steps.saturating_add(steps);
-        match self.steps <= MAX_CHECK_STEPS {
-            true => Ok(()),
-            false => Err(NotChecked::TooManySteps),
+        if self.steps > MAX_CHECK_STEPS {
+            return Err(NotChecked::TooManySteps);
         }
+        Ok(())
     }
 
     fn visit(&mut self, id: Id, part: Part, purpose: Purpose) -> Result<(), NotChecked> {
@@ -115,13 +115,7 @@ impl Walk<'_> {
     }
 
     fn text(&mut self, subschema: &Subschema, text: &str) -> Result<(), NotChecked> {
-        if subschema.has_pattern {
-            self.add(pattern::steps(text))?;
-        }
-        if subschema.reads_all {
-            self.add(text.len() as u64 / 8)?;
-        }
-        Ok(())
+        self.add(pattern::eighths(text).saturating_mul(subschema.for_text))
     }
 
     fn items(
@@ -130,10 +124,9 @@ impl Walk<'_> {
         items: &[Value],
         purpose: Purpose,
     ) -> Result<(), NotChecked> {
-        if subschema.has_unique_items {
-            // Short lists are compared in pairs, longer ones hashed.
+        if subschema.for_items > 0 {
             for item in items {
-                self.add(size(item).saturating_mul(8))?;
+                self.add(size(item).saturating_mul(subschema.for_items))?;
             }
         }
         for (next, item) in subschema.first_items.iter().zip(items) {

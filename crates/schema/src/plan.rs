@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 use webhooks_domain::catalogue::SchemaError;
 
+use crate::pattern;
+
 /// The only supported draft.
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
@@ -37,12 +39,10 @@ pub(crate) struct Plan {
 pub(crate) struct Subschema {
     /// The steps for every value.
     pub(crate) own: u64,
-    /// True if it matches a text with a regular expression.
-    pub(crate) has_pattern: bool,
-    /// True if it compares a value with others, or counts its characters.
-    pub(crate) reads_all: bool,
-    /// True if all items of a list must differ.
-    pub(crate) has_unique_items: bool,
+    /// The steps for eight bytes of a text, for a regular expression, a comparison or a length.
+    pub(crate) for_text: u64,
+    /// The steps for each value in a list whose items must differ.
+    pub(crate) for_items: u64,
     /// The subschemas that the same value meets.
     pub(crate) same: Vec<Id>,
     /// The same of `anyOf`, `oneOf` and `not`, which may be visited again to report an error.
@@ -59,6 +59,27 @@ pub(crate) struct Subschema {
     pub(crate) items: Vec<Id>,
     /// True if it asks which members or items other subschemas have evaluated.
     pub(crate) has_unevaluated: bool,
+}
+
+impl Subschema {
+    /// Adds the work of a keyword that leads to no other subschema.
+    fn add_assertion(&mut self, keyword: &str, value: &Value) {
+        match (keyword, value) {
+            ("pattern", _) => self.for_text += pattern::STEPS_FOR_EIGHT_BYTES,
+            ("minLength" | "maxLength", _) => self.for_text += 1,
+            ("enum" | "const", value) => {
+                self.for_text += 1;
+                self.own += size(value);
+            }
+            // Short lists are compared in pairs, longer ones hashed.
+            ("uniqueItems", Value::Bool(true)) => self.for_items = 8,
+            ("required", Value::Array(names)) => self.own += names.len() as u64,
+            ("dependentRequired", value) => self.own += size(value),
+            // A decimal division.
+            ("multipleOf", _) => self.own += 50,
+            _ => {}
+        }
+    }
 }
 
 impl Plan {
@@ -213,10 +234,8 @@ impl<'s> Reader<'s> {
             let at = below(place, keyword);
             made.own += 1;
             match (keyword.as_str(), value) {
-                ("$schema", Value::String(draft)) => {
-                    if draft.trim_end_matches('#') != DRAFT {
-                        return Err(SchemaError::at(&at, format!("must be {DRAFT}")));
-                    }
+                ("$schema", Value::String(draft)) if draft.trim_end_matches('#') != DRAFT => {
+                    return Err(SchemaError::at(&at, format!("must be {DRAFT}")));
                 }
                 ("$id", _) if !place.is_empty() => {
                     return Err(SchemaError::at(&at, "is allowed only at the root"));
@@ -224,65 +243,84 @@ impl<'s> Reader<'s> {
                 ("$dynamicRef" | "$dynamicAnchor" | "$recursiveRef" | "$vocabulary", _) => {
                     return Err(SchemaError::at(&at, "is not supported"));
                 }
-                ("$ref", Value::String(reference)) => {
-                    made.same.push(self.reference(reference, &at, chain)?);
-                }
-                ("allOf", Value::Array(list)) => {
-                    made.same.extend(self.list(list, &at, chain)?);
-                }
-                ("if" | "then" | "else", value) => made.same.push(self.read(value, &at, chain)?),
-                ("anyOf" | "oneOf", Value::Array(list)) => {
-                    made.alternatives.extend(self.list(list, &at, chain)?);
-                }
-                ("not", value) => made.alternatives.push(self.read(value, &at, chain)?),
-                ("dependentSchemas", Value::Object(named)) => {
-                    made.same
-                        .extend(self.named(named, &at, chain)?.into_values());
-                }
-                // Of a former draft, and still understood.
-                ("dependencies", Value::Object(named)) => {
-                    for (name, value) in named {
-                        match value {
-                            Value::Array(names) => made.own += names.len() as u64,
-                            value => made.same.push(self.read(value, &below(&at, name), chain)?),
-                        }
-                    }
-                }
-                ("properties", Value::Object(named)) => {
-                    made.own += named.len() as u64;
-                    made.properties = self.named(named, &at, chain)?;
-                }
-                ("patternProperties", Value::Object(named)) => {
-                    made.patterns
-                        .extend(self.named(named, &at, chain)?.into_values());
-                }
-                ("additionalProperties" | "unevaluatedProperties", value) => {
-                    made.members.push(self.read(value, &at, chain)?);
-                    made.has_unevaluated |= keyword.starts_with('u');
-                }
-                ("propertyNames", value) => made.names = Some(self.read(value, &at, chain)?),
-                ("prefixItems", Value::Array(list)) => {
-                    made.first_items = self.list(list, &at, chain)?;
-                }
-                ("items" | "contains" | "unevaluatedItems", value) => {
-                    made.items.push(self.read(value, &at, chain)?);
-                    made.has_unevaluated |= keyword.starts_with('u');
-                }
-                ("pattern", _) => made.has_pattern = true,
-                ("minLength" | "maxLength", _) => made.reads_all = true,
-                ("enum" | "const", value) => {
-                    made.reads_all = true;
-                    made.own += size(value);
-                }
-                ("uniqueItems", Value::Bool(true)) => made.has_unique_items = true,
-                ("required", Value::Array(names)) => made.own += names.len() as u64,
-                ("dependentRequired", value) => made.own += size(value),
-                // A decimal division.
-                ("multipleOf", _) => made.own += 50,
                 _ => {}
             }
+            self.same_value(&mut made, keyword, value, &at, chain)?;
+            self.parts(&mut made, keyword, value, &at, chain)?;
+            made.add_assertion(keyword, value);
         }
         Ok(made)
+    }
+
+    /// Adds the subschemas that the same value meets.
+    fn same_value(
+        &mut self,
+        made: &mut Subschema,
+        keyword: &str,
+        value: &'s Value,
+        at: &str,
+        chain: usize,
+    ) -> Result<(), SchemaError> {
+        match (keyword, value) {
+            ("$ref", Value::String(reference)) => {
+                made.same.push(self.reference(reference, at, chain)?);
+            }
+            ("allOf", Value::Array(list)) => made.same.extend(self.list(list, at, chain)?),
+            ("if" | "then" | "else", value) => made.same.push(self.read(value, at, chain)?),
+            ("anyOf" | "oneOf", Value::Array(list)) => {
+                made.alternatives.extend(self.list(list, at, chain)?);
+            }
+            ("not", value) => made.alternatives.push(self.read(value, at, chain)?),
+            ("dependentSchemas", Value::Object(named)) => {
+                made.same
+                    .extend(self.named(named, at, chain)?.into_values());
+            }
+            // Of a former draft, and still understood.
+            ("dependencies", Value::Object(named)) => {
+                for (name, value) in named {
+                    match value {
+                        Value::Array(names) => made.own += names.len() as u64,
+                        value => made.same.push(self.read(value, &below(at, name), chain)?),
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Adds the subschemas that members and items meet.
+    fn parts(
+        &mut self,
+        made: &mut Subschema,
+        keyword: &str,
+        value: &'s Value,
+        at: &str,
+        chain: usize,
+    ) -> Result<(), SchemaError> {
+        match (keyword, value) {
+            ("properties", Value::Object(named)) => {
+                made.own += named.len() as u64;
+                made.properties = self.named(named, at, chain)?;
+            }
+            ("patternProperties", Value::Object(named)) => {
+                let patterns = self.named(named, at, chain)?;
+                made.patterns.extend(patterns.into_values());
+            }
+            ("additionalProperties" | "unevaluatedProperties", value) => {
+                made.members.push(self.read(value, at, chain)?);
+            }
+            ("propertyNames", value) => made.names = Some(self.read(value, at, chain)?),
+            ("prefixItems", Value::Array(list)) => {
+                made.first_items = self.list(list, at, chain)?;
+            }
+            ("items" | "contains" | "unevaluatedItems", value) => {
+                made.items.push(self.read(value, at, chain)?);
+            }
+            _ => {}
+        }
+        made.has_unevaluated |= keyword.starts_with("unevaluated");
+        Ok(())
     }
 
     fn list(

@@ -175,9 +175,10 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
 
 /// The notice about a new endpoint.
 pub(crate) fn created_as(created: &api::Subscription) -> Done {
-    match created.warnings.is_empty() {
-        true => Done::Created,
-        false => Done::CreatedWithUnknownTypes,
+    if created.warnings.is_empty() {
+        Done::Created
+    } else {
+        Done::CreatedWithUnknownTypes
     }
 }
 

@@ -127,9 +127,10 @@ impl<D: SubscriptionTable, E: EventCheck> LookUp<D, E> {
         let message = self.reader.read(text)?;
         let detail = message::detail(&event)?;
         let is_first = after.is_none();
-        let warning = match is_first {
-            true => self.check(&message, detail).await?,
-            false => None,
+        let warning = if is_first {
+            self.check(&message, detail).await?
+        } else {
+            None
         };
         // Parsed once, by the first filter, for all of them.
         let detail = Document::new(detail);

@@ -180,7 +180,9 @@ fn the_same_queue_message_twice_makes_one_request() {
 #[test]
 fn two_runs_that_overlap_do_not_fork_the_retries() {
     const REQUEST: Duration = Duration::from_secs(2);
-    let policy = schedule(&[0, 5, 5, 5, 5, 5]);
+    // The jitter of the long wait has 80,000 values. If both runs planned the same time for the
+    // second attempt, both tasks would be honoured.
+    let policy = schedule(&[0, 800, 5, 5, 5, 5]);
     let stage = stage(policy.clone());
     stage
         .backend

@@ -65,9 +65,10 @@ pub(super) fn type_index(item: AttributeMap) -> TypeIndex {
         let indexed: IndexedItem = serde_dynamo::from_item(fields).unwrap_or_default();
         let indexed = IndexedType {
             group: indexed.group.map(Group::from_stored),
-            use_of_it: match indexed.deprecated {
-                true => UseOfType::Deprecated,
-                false => UseOfType::Current,
+            use_of_it: if indexed.deprecated {
+                UseOfType::Deprecated
+            } else {
+                UseOfType::Current
             },
         };
         (TypeName::from_stored(name), indexed)

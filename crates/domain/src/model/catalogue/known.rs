@@ -22,9 +22,10 @@ pub struct UnknownType {
 impl fmt::Display for UnknownType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { pattern, nearest } = self;
-        match pattern.ends_with('*') {
-            true => write!(f, "`{pattern}` matches no type of the event catalogue")?,
-            false => write!(f, "`{pattern}` is not in the event catalogue")?,
+        if pattern.ends_with('*') {
+            write!(f, "`{pattern}` matches no type of the event catalogue")?;
+        } else {
+            write!(f, "`{pattern}` is not in the event catalogue")?;
         }
         match nearest {
             Some(nearest) => write!(f, "; the nearest is `{nearest}`"),
@@ -43,9 +44,10 @@ impl TypeIndex {
         let unknown = patterns.patterns().filter(|pattern| !is_known(pattern));
         let found = unknown.enumerate().map(|(place, pattern)| UnknownType {
             pattern: pattern.as_str().to_owned(),
-            nearest: match place < MAX_SUGGESTIONS {
-                true => self.nearest_to(pattern),
-                false => None,
+            nearest: if place < MAX_SUGGESTIONS {
+                self.nearest_to(pattern)
+            } else {
+                None
             },
         });
         found.collect()

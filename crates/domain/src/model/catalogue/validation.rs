@@ -133,9 +133,10 @@ impl Place {
         let mut shown = String::new();
         for character in pointer.chars() {
             let is_plain = matches!(character, ' '..='~') && character != '`';
-            let part = match is_plain {
-                true => character.to_string(),
-                false => format!("\\u{{{:x}}}", u32::from(character)),
+            let part = if is_plain {
+                character.to_string()
+            } else {
+                format!("\\u{{{:x}}}", u32::from(character))
             };
             if shown.len() + part.len() > Self::MAX_CHARS - 3 {
                 shown.push_str("...");
