@@ -65,6 +65,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "deliver",
             "publish",
             "count_attempts",
+            "check_event",
             "look_up",
             "resend",
             "cancel",

@@ -13,6 +13,7 @@ use webhooks_domain::due::LongestQueueDelay;
 use webhooks_domain::event::EventReader;
 use webhooks_domain::health::HealthPolicy;
 use webhooks_domain::ids::CustomerId;
+use webhooks_domain::manage::UnknownTypes;
 use webhooks_domain::outbound::{
     DeniedHosts, DevelopmentNetworks, KeptResponseBytes, RequestTimeout,
 };
@@ -140,6 +141,8 @@ functions! {
         table_name: String = required("TABLE_NAME"),
         /// Reads events.
         event_reader: EventReader = event_reader(),
+        /// The time after which a change of an event type's validation applies.
+        event_type_refresh: Duration = seconds("EVENT_TYPE_REFRESH_SECONDS"),
         /// The name of this function.
         function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
         /// Decides which values become metrics.
@@ -262,6 +265,8 @@ functions! {
         deliver_webhook_function_name: String = required("DELIVER_WEBHOOK_FUNCTION_NAME"),
         /// The maximum number of subscriptions of a customer.
         maximum_subscriptions: u32 = required("MAXIMUM_SUBSCRIPTIONS_PER_CUSTOMER"),
+        /// The effect of event types that are not in the catalogue.
+        unknown_event_types: UnknownTypes = required("EVENT_TYPES_MUST_BE_KNOWN"),
         /// The time limit of one request to a receiver.
         request_timeout: RequestTimeout = required("REQUEST_TIMEOUT_SECONDS"),
         /// The bus of the operational events.
@@ -366,6 +371,7 @@ mod tests {
             "IDEMPOTENCY_KEY_POINTER is not set",
             "DEADLINE_POINTER: ",
             "DELIVER_AT_POINTER is not set",
+            "EVENT_TYPE_REFRESH_SECONDS is not set",
             "AWS_LAMBDA_FUNCTION_NAME is not set",
             "MONITORING is not set",
         ]) {
@@ -389,6 +395,7 @@ mod tests {
                 ("IDEMPOTENCY_KEY_POINTER", true),
                 ("DEADLINE_POINTER", true),
                 ("DELIVER_AT_POINTER", true),
+                ("EVENT_TYPE_REFRESH_SECONDS", true),
                 ("AWS_LAMBDA_FUNCTION_NAME", true),
                 ("MONITORING", true),
             ]
