@@ -101,6 +101,7 @@ fn a_function_starts_without_a_variable_that_may_be_empty() {
         "PORTAL_RETURN_URLS",
         "PORTAL_SUPPORT_URL",
         "PORTAL_URL",
+        "RETENTION_BY_EVENT_TYPE",
         "RETRY_SCHEDULE",
     ];
     assert_eq!(empty, expected.into());

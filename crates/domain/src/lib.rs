@@ -81,11 +81,8 @@ pub use model::{
     broken, catalogue, contact, customer, data_key, delivery, due, errors, event, event_type,
     fields, filter, gzip, health, idempotency, ids, limits, message, metadata, operational,
     outbound, paging, payload_format, payload_shape, portal_session, prepare, queue, quota,
-    recovery, retry, signing, statistics, subscription, text, timestamp,
+    recovery, retention, retry, signing, statistics, subscription, text, timestamp,
 };
 pub use use_cases::{
-    count_attempts, customers, delete_customers, deliver, limiter, lists, look_up, manage,
-    manage_catalogue, portal_access, portal_allowance, portal_sessions, publish, read_delivery,
-    read_shape, read_subscription, recover, resend, send_test, show_exchanges, show_statistics,
-    sweep, unavailable, unhealthy, vault,
+    cancel, check_event, count_attempts, customers, delete_customers, deliver, limiter, lists, look_up, manage, manage_catalogue, portal_access, portal_allowance, portal_sessions, publish, read_delivery, read_shape, read_subscription, recover, resend, send_test, show_exchanges, show_statistics, sweep, unavailable, unhealthy, vault,
 };

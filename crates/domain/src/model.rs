@@ -30,6 +30,7 @@ pub mod prepare;
 pub mod queue;
 pub mod quota;
 pub mod recovery;
+pub mod retention;
 pub mod retry;
 pub mod signing;
 pub mod statistics;

@@ -216,6 +216,15 @@ impl Billed {
         }
     }
 
+    /// It waits for the time of its first attempt: it is made with an entry in `due`.
+    fn waiting(answers: Answers) -> Self {
+        let mut new = Self::new(answers);
+        let (before, entry) = (new.bytes().div_ceil(WRITE_UNIT_BYTES), 1);
+        new.delivery.next_attempt_at = Some(samples::NOW);
+        new.units += new.bytes().div_ceil(WRITE_UNIT_BYTES) - before + entry;
+        new
+    }
+
     /// An attempt fails, and there is a next one.
     fn fail(mut self) -> Self {
         let attempt = self.attempt(500);
@@ -260,6 +269,15 @@ impl Billed {
         });
         self
     }
+}
+
+#[test]
+fn a_wait_for_the_first_attempt_costs_two_writes_and_three_more_if_the_sweep_ends_it() {
+    let succeeded = DeliveryStatus::Succeeded;
+    let at_once = Billed::new(Answers::Short).end(succeeded).units;
+    let soon = Billed::waiting(Answers::Short).end(succeeded).units;
+    let later = Billed::waiting(Answers::Short).sweep().end(succeeded).units;
+    assert_eq!((soon - at_once, later - soon), (2, 3));
 }
 
 #[test]

@@ -82,7 +82,8 @@ impl Variant {
                  --features deliver-webhook/patient,deliver-webhook/bench,deliver-webhook/system-allocator"
             }
             Self::CountedPeers => "--profile counted --package bench-peers --bins",
-            Self::Counter => "--package webhooks-bench --bin webhooks-bench",
+            // As a part of the workspace, so that it shares its dependencies with the tests.
+            Self::Counter => "--workspace --bin webhooks-bench",
             Self::Gallery => "--workspace --example gallery",
         }
     }

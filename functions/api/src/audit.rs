@@ -66,7 +66,8 @@ pub(crate) fn event_type_written(written: &WrittenEntry, caller: &Caller) {
         Some(_) => "event type changed",
         None => "event type created",
     };
-    info!(event.type = %written.entry.name, caller.arn = caller.arn, "{message}");
+    let validation = written.entry.documentation.validation.as_str();
+    info!(event.type = %written.entry.name, validation, caller.arn = caller.arn, "{message}");
 }
 
 /// An event type was deleted from the catalogue.

@@ -86,7 +86,10 @@ pub(crate) async fn create(
     // A session that may not see secrets gets an empty one.
     let secret = caller.may_see_secrets().then(|| created.secret.expose());
     let created = api::CreatedSubscription {
-        subscription: answers::subscription(created.subscription),
+        subscription: api::Subscription {
+            warnings: answers::unknown_types(created.unknown_types),
+            ..answers::subscription(created.subscription)
+        },
         secret: secret.unwrap_or_default(),
         public_key: created.secret.public_key().map(|key| key.to_string()),
     };
@@ -184,10 +187,12 @@ pub(crate) async fn update(
     let cleared = cleared.into_iter().map(str::to_owned).collect();
     let cleared_authentication = updated.cleared_authentication().cloned();
     let cleared_authentication = cleared_authentication.map(answers::authentication);
+    let warnings = answers::unknown_types(updated.unknown_types.clone());
     let (etag, Json(mut shown)) = match held {
         Some(held) => api.activated(updated, held).await?,
         None => with_etag(updated.subscription),
     };
+    shown.warnings = warnings;
     shown.cleared_secret_headers = cleared;
     shown.cleared_authentication = cleared_authentication.map(|cleared| cleared.kind());
     Ok((etag, Json(shown)))

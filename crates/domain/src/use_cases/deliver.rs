@@ -27,6 +27,7 @@ use crate::health::Observation;
 use crate::limiter;
 use crate::limits::LimiterId;
 use crate::message::{BodyError, Message, PayloadError};
+use crate::outbound::authentication::ClientIdentity;
 use crate::outbound::{Credential, WebhookRequest, request_headers};
 use crate::payload_shape::PayloadShape;
 use crate::ports::{
@@ -116,24 +117,32 @@ where
     ///
     /// An attempt begins only if it is certain to be recorded before `end`.
     pub async fn run(&self, task: &DeliveryTask, end: Timestamp) -> Result<Report, DeliverError> {
+        let mut unrecorded = None;
         loop {
-            if let Some(report) = self.step(task, end).await? {
+            if let Some(report) = self.step(task, end, &mut unrecorded).await? {
                 return Ok(report);
             }
         }
     }
 
     /// `None` if another run has changed the delivery concurrently. The task is then decided again,
-    /// because it may be the only one for the next attempt.
+    /// because it may be the only one for the next attempt. An attempt that was not recorded for this
+    /// reason is left in `unrecorded`.
     async fn step(
         &self,
         task: &DeliveryTask,
         end: Timestamp,
+        unrecorded: &mut Option<Report>,
     ) -> Result<Option<Report>, DeliverError> {
         let id = &task.delivery;
         let Some((delivery, message)) = self.table.load(id).await? else {
             return Ok(Some(Report::Discarded(DiscardReason::NoDelivery)));
         };
+        if let Some(made) = unrecorded.take()
+            && let Some(report) = self.add_to_cancelled(&delivery, made).await?
+        {
+            return Ok(Some(report));
+        }
         match delivery.decide(task, self.clock.now()) {
             TaskDecision::Discard(reason) => Ok(Some(Report::Discarded(reason))),
             TaskDecision::Wait(remaining) => {
@@ -199,9 +208,46 @@ where
                         ..
                     }
                 );
-                Ok((!conflicted).then_some(report))
+                if conflicted {
+                    *unrecorded = Some(report);
+                    return Ok(None);
+                }
+                Ok(Some(report))
             }
         }
+    }
+
+    /// Adds an attempt to a delivery that was cancelled during it. The delivery stays cancelled,
+    /// also if the attempt succeeded. `None` if the delivery was not cancelled, or has the attempt.
+    async fn add_to_cancelled(
+        &self,
+        delivery: &Delivery,
+        made: Report,
+    ) -> Result<Option<Report>, StoreError> {
+        let Report::Attempted {
+            attempt,
+            event_at,
+            summary,
+            ..
+        } = made
+        else {
+            return Ok(None);
+        };
+        let is_next = attempt.number == delivery.next_attempt();
+        if !matches!(delivery.status, DeliveryStatus::Cancelled(_)) || !is_next {
+            return Ok(None);
+        }
+        let added = self.table.record_cancelled(&delivery.id, &attempt).await?;
+        Ok(
+            (added == WriteOutcome::Written).then_some(Report::Attempted {
+                attempt,
+                verdict: Verdict::Ended(delivery.status),
+                recorded: Recorded::AfterCancellation,
+                event_at,
+                summary,
+                changes: Vec::new(),
+            }),
+        )
     }
 
     async fn attempt(&self, due: &DueAttempt<'_>, end: Timestamp) -> Result<Report, DeliverError> {
@@ -216,7 +262,7 @@ where
         let secrets = self.vault.open_all(subscription, at).await?;
         let mut secret_headers = self.vault.open_headers(subscription).await?;
         let credential = self.credential(subscription).await?;
-        secret_headers.extend(credential.as_ref().map(Credential::header));
+        secret_headers.extend(credential.as_ref().and_then(Credential::header));
         secret_headers.sort_unstable();
         let shape = payload_shape(&self.table, delivery, Some(subscription)).await?;
         let shape = shape.ok_or(DeliverError::NoShape)?;
@@ -224,10 +270,13 @@ where
         if self.clock.now() + self.time_for_attempt > end {
             return Err(DeliverError::OutOfTime);
         }
-        let request = request(due, &shape, &secrets, &secret_headers, at)?;
+        let request = WebhookRequest {
+            identity: identity(credential.as_ref(), subscription),
+            ..request(due, &shape, &secrets, &secret_headers, at)?
+        };
         let mut response = self.sender.send(request).await;
         let values = secret_headers.iter().map(|(_, value)| value.as_str());
-        response.hide(values.chain(credential.as_ref().map(Credential::secret)));
+        response.hide(values.chain(credential.as_ref().and_then(Credential::secret)));
 
         let now = self.clock.now();
         let observation = Observation::of(&response, now);
@@ -379,10 +428,16 @@ struct DueAttempt<'a> {
 const LONGEST_ARRIVAL: Duration = Duration::from_hours(24);
 
 /// The time of the event. `None` if it is long before the delivery was prepared: then the event was
-/// replayed, or the producer set another time, and a latency has no meaning.
+/// replayed, or the producer set another time, and a latency has no meaning. If the event waits for
+/// its first attempt, the time at which that is due.
 fn event_at(delivery: &Delivery, message: &Message) -> Option<Timestamp> {
-    Timestamp::parse_rfc3339(&message.time)
-        .filter(|at| delivery.created_at.since(*at) <= LONGEST_ARRIVAL)
+    let at = Timestamp::parse_rfc3339(&message.time)
+        .filter(|at| delivery.created_at.since(*at) <= LONGEST_ARRIVAL)?;
+    Some(
+        message
+            .deliver_at
+            .map_or(at, |deliver_at| deliver_at.max(at)),
+    )
 }
 
 /// The request of one attempt. The body is the same for every attempt.
@@ -413,7 +468,28 @@ fn request(
         ),
         body,
         timeout: subscription.timeout,
+        identity: None,
     })
+}
+
+/// The client certificate of the connection, for this subscription only.
+fn identity(
+    credential: Option<&Credential>,
+    subscription: &Subscription,
+) -> Option<Box<ClientIdentity>> {
+    let certificate = credential?.certificate()?.clone();
+    let Subscription {
+        customer_id,
+        id,
+        url,
+        ..
+    } = subscription;
+    Some(Box::new(ClientIdentity::new(
+        customer_id,
+        id,
+        url,
+        certificate,
+    )))
 }
 
 #[cfg(test)]
@@ -431,6 +507,8 @@ mod tests {
             event_type: delivery.event_type.clone(),
             time: time.to_string(),
             deadline: None,
+            deliver_at: None,
+            cancelled_at: None,
             is_test: false,
             payload: Payload::new("{}"),
         };

@@ -388,7 +388,11 @@ mod tests {
             .unwrap(),
             ..small.clone()
         };
-        for subscription in [small, large, secret, fields] {
+        let certificate = Subscription {
+            authentication: Some(samples::client_certificate()),
+            ..small.clone()
+        };
+        for subscription in [small, large, secret, fields, certificate] {
             let item = to_item(&SubscriptionItem::from(&subscription));
             let (bytes, counted) = (billed_bytes(item), subscription.size_bytes());
             assert!(bytes <= counted, "{bytes} bytes, counted as {counted}");

@@ -40,7 +40,10 @@ pub(super) async fn replace(
 
 /// Subscriptions are inserted once, read completely, and changed by version.
 pub async fn subscriptions(store: &impl SubscriptionStore, salt: &str) {
-    let first = samples::subscription(salt, 1);
+    let first = Subscription {
+        authentication: Some(samples::client_certificate()),
+        ..samples::subscription(salt, 1)
+    };
     let customer = first.customer_id.clone();
     let stored = async || store.get(&customer, &first.id).await.expect("answers");
     assert_eq!(stored().await, None);

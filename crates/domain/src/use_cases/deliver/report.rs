@@ -85,6 +85,9 @@ pub enum Recorded {
     Written,
     /// Another run recorded the same attempt first.
     Conflict,
+    /// The delivery was cancelled during the attempt. The attempt was added to it, and changes
+    /// nothing else.
+    AfterCancellation,
     /// The table failed. The task for the next attempt is queued already, and it repeats this
     /// attempt. So this task must not return to the queue: otherwise the number of tasks would
     /// double with each such failure.
