@@ -206,11 +206,14 @@ fn entry_of(shown: &Fields) -> Fields {
 
 /// The fields of a customer that a request can write, with its id.
 fn fields_of(customer: Customer) -> Fields {
+    let contacts = customer.contacts.into_iter();
+    let contacts: Vec<_> = contacts.map(|contact| contact.address).collect();
     let fields = NewCustomer {
         name: customer.name,
         metadata: (!customer.metadata.is_empty()).then_some(customer.metadata),
         max_subscriptions: customer.max_subscriptions.map(WholeNumber),
         rate_limit_per_second: customer.rate_limit_per_second.map(WholeNumber),
+        contacts: (!contacts.is_empty()).then_some(contacts),
     };
     let mut fields: Fields = serde_json::from_str(raw(&fields).get()).expect("it is an object");
     fields.insert("id".to_owned(), raw(&customer.id));
