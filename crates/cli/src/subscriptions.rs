@@ -7,7 +7,7 @@ mod list;
 mod secrets;
 mod test;
 
-use crate::terminal::{Cell, Style};
+use crate::terminal::{Cell, Style, Tone};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use webhooks_client::{Api, Authentication, Call, Subscription};
@@ -177,6 +177,10 @@ fn text(subscription: &Subscription, style: Style) -> String {
     }
     for name in &subscription.secret_headers {
         facts.add("secret header", format!("{name}: ********"));
+    }
+    for warning in &subscription.warnings {
+        let text = format!("{}: {}", warning.field, warning.detail);
+        facts.add("warning", Cell::new(text, Tone::Waiting));
     }
     if !subscription.cleared_secret_headers.is_empty() {
         facts.add("cleared", subscription.cleared_secret_headers.join(", "));

@@ -21,4 +21,5 @@ mod law;
 mod near;
 mod queue_message;
 mod retry_after;
+mod transform;
 mod url;

@@ -57,6 +57,7 @@ pub fn event_reader() -> EventReader {
         customer_id: pointer("/detail/customerId"),
         idempotency_key: pointer("/detail/idempotencyKey"),
         deadline: pointer("/detail/webhookDeadline"),
+        deliver_at: pointer("/detail/webhookDeliverAt"),
     }
 }
 
@@ -166,6 +167,8 @@ pub fn message(customer_id: &str, event_id: &str) -> Message {
         event_type: "order.created".parse().expect("a type"),
         time: "2026-01-31T09:30:00Z".to_owned(),
         deadline: None,
+        deliver_at: None,
+        cancelled_at: None,
         is_test: false,
         payload: Payload::new(r#"{"detail":{"order":1}}"#),
     }

@@ -43,8 +43,9 @@ use crate::vault::{Vault, VaultError};
 
 use admit::AdmissionOutcome;
 pub use customer_limits::CustomerLimits;
+use health_monitor::HealthEffects;
 pub use health_monitor::HealthMonitor;
-pub use report::{DeferReason, DeliverySummary, Recorded, Report};
+pub use report::{DeferReason, DeliverySummary, EndpointWarning, Recorded, Report};
 
 /// The status of a delivery whose subscription cannot be read.
 const UNREADABLE: DeliveryStatus = DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable);
@@ -116,24 +117,32 @@ where
     ///
     /// An attempt begins only if it is certain to be recorded before `end`.
     pub async fn run(&self, task: &DeliveryTask, end: Timestamp) -> Result<Report, DeliverError> {
+        let mut unrecorded = None;
         loop {
-            if let Some(report) = self.step(task, end).await? {
+            if let Some(report) = self.step(task, end, &mut unrecorded).await? {
                 return Ok(report);
             }
         }
     }
 
     /// `None` if another run has changed the delivery concurrently. The task is then decided again,
-    /// because it may be the only one for the next attempt.
+    /// because it may be the only one for the next attempt. An attempt that was not recorded for this
+    /// reason is left in `unrecorded`.
     async fn step(
         &self,
         task: &DeliveryTask,
         end: Timestamp,
+        unrecorded: &mut Option<Report>,
     ) -> Result<Option<Report>, DeliverError> {
         let id = &task.delivery;
         let Some((delivery, message)) = self.table.load(id).await? else {
             return Ok(Some(Report::Discarded(DiscardReason::NoDelivery)));
         };
+        if let Some(made) = unrecorded.take()
+            && let Some(report) = self.add_to_cancelled(&delivery, made).await?
+        {
+            return Ok(Some(report));
+        }
         match delivery.decide(task, self.clock.now()) {
             TaskDecision::Discard(reason) => Ok(Some(Report::Discarded(reason))),
             TaskDecision::Wait(remaining) => {
@@ -199,9 +208,47 @@ where
                         ..
                     }
                 );
-                Ok((!conflicted).then_some(report))
+                if conflicted {
+                    *unrecorded = Some(report);
+                    return Ok(None);
+                }
+                Ok(Some(report))
             }
         }
+    }
+
+    /// Adds an attempt to a delivery that was cancelled during it. The delivery stays cancelled,
+    /// also if the attempt succeeded. `None` if the delivery was not cancelled, or has the attempt.
+    async fn add_to_cancelled(
+        &self,
+        delivery: &Delivery,
+        made: Report,
+    ) -> Result<Option<Report>, StoreError> {
+        let Report::Attempted {
+            attempt,
+            event_at,
+            summary,
+            ..
+        } = made
+        else {
+            return Ok(None);
+        };
+        let is_next = attempt.number == delivery.next_attempt();
+        if !matches!(delivery.status, DeliveryStatus::Cancelled(_)) || !is_next {
+            return Ok(None);
+        }
+        let added = self.table.record_cancelled(&delivery.id, &attempt).await?;
+        Ok(
+            (added == WriteOutcome::Written).then_some(Report::Attempted {
+                attempt,
+                verdict: Verdict::Ended(delivery.status),
+                recorded: Recorded::AfterCancellation,
+                event_at,
+                summary,
+                changes: Vec::new(),
+                warning: None,
+            }),
+        )
     }
 
     async fn attempt(&self, due: &DueAttempt<'_>, end: Timestamp) -> Result<Report, DeliverError> {
@@ -277,14 +324,18 @@ where
         // Done after the record. Otherwise a crash after a 410 would hold this delivery instead of
         // ending it. An attempt that is not recorded is repeated, and is observed then. A test is
         // not observed.
-        let changes = match recorded {
+        let HealthEffects { changes, warning } = match recorded {
             Recorded::Written if !is_test => {
                 self.health_monitor
                     .after(&self.table, due, observation, &verdict)
                     .await?
             }
-            _ => Vec::new(),
+            _ => HealthEffects::default(),
         };
+        let warning = warning.map(|warning| {
+            let endpoint = subscription.url.without_query();
+            Box::new(EndpointWarning { warning, endpoint })
+        });
         Ok(Report::Attempted {
             attempt,
             verdict,
@@ -292,6 +343,7 @@ where
             event_at: event_at(delivery, message),
             summary: delivery.into(),
             changes,
+            warning,
         })
     }
 
@@ -377,10 +429,16 @@ struct DueAttempt<'a> {
 const LONGEST_ARRIVAL: Duration = Duration::from_hours(24);
 
 /// The time of the event. `None` if it is long before the delivery was prepared: then the event was
-/// replayed, or the producer set another time, and a latency has no meaning.
+/// replayed, or the producer set another time, and a latency has no meaning. If the event waits for
+/// its first attempt, the time at which that is due.
 fn event_at(delivery: &Delivery, message: &Message) -> Option<Timestamp> {
-    Timestamp::parse_rfc3339(&message.time)
-        .filter(|at| delivery.created_at.since(*at) <= LONGEST_ARRIVAL)
+    let at = Timestamp::parse_rfc3339(&message.time)
+        .filter(|at| delivery.created_at.since(*at) <= LONGEST_ARRIVAL)?;
+    Some(
+        message
+            .deliver_at
+            .map_or(at, |deliver_at| deliver_at.max(at)),
+    )
 }
 
 /// The request of one attempt. The body is the same for every attempt.
@@ -450,6 +508,8 @@ mod tests {
             event_type: delivery.event_type.clone(),
             time: time.to_string(),
             deadline: None,
+            deliver_at: None,
+            cancelled_at: None,
             is_test: false,
             payload: Payload::new("{}"),
         };

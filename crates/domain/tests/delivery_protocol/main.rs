@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod authentication;
+mod cancelling;
 mod cases;
 mod circuit_breaker;
 mod customer_limits;
@@ -17,3 +18,4 @@ mod resending;
 mod shapes;
 mod stage;
 mod testing;
+mod waiting;

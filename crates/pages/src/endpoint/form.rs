@@ -86,9 +86,12 @@ pub fn form_page(frame: &Frame, draft: &Draft) -> String {
 
 fn basics(draft: &Draft) -> Markup {
     let (form, problem) = (&draft.form, draft.problem.as_ref());
+    let known = Href::from(Route::EventTypes {
+        customer: draft.customer.clone(),
+    });
     let types = html! {
         "One a line: a type such as " code { "order.created" } ", all below a prefix such as "
-        code { "order.*" } ", or " code { "*" } " for all."
+        code { "order.*" } ", or " code { "*" } " for all. " a href=(known) { "All event types" }
     };
     html! {
         @if draft.subscription.is_some() {

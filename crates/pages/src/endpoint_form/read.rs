@@ -28,6 +28,7 @@ impl EndpointForm {
                 "eventTypes" => form.event_types = value,
                 "filter" => form.filter = value,
                 "event" => form.event = value,
+                "example" => form.example = value,
                 "description" => form.description = value,
                 "payloadFormat" => form.payload_format = value,
                 "payloadFields" => form.shape.fields = value,

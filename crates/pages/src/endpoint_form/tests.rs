@@ -227,6 +227,26 @@ fn a_filter_is_tried_on_an_event() {
 }
 
 #[test]
+fn a_transform_is_tried_on_the_example_of_a_type_or_on_the_event() {
+    let fields = [
+        ("button", "tryTransform"),
+        ("transform", "1"),
+        ("event", "{\"detail\":{}}"),
+    ];
+    let on_event = parsed(&fields).transform_test().unwrap();
+    assert_eq!(on_event.event.unwrap().get(), "{\"detail\":{}}");
+    assert_eq!(on_event.example, None);
+    let with_example = [
+        &fields[..2],
+        &[("event", "{"), ("example", "order.created")],
+    ]
+    .concat();
+    let on_example = parsed(&with_example).transform_test().unwrap();
+    assert!(on_example.event.is_none());
+    assert_eq!(on_example.example.as_deref(), Some("order.created"));
+}
+
+#[test]
 fn the_shape_of_a_payload_is_read() {
     let shape = [
         ("payloadFormat", "transform"),

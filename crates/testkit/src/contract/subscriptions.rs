@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use webhooks_domain::health::{Health, Hold, OpenCircuit};
+use webhooks_domain::health::{FailingStep, Health, Hold, OpenCircuit};
 use webhooks_domain::idempotency::{Fingerprint, IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::ports::{
     Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, SubscriptionStore,
@@ -270,6 +270,7 @@ pub async fn health(store: &impl SubscriptionStore, salt: &str) {
         circuit: Some(OPEN),
         slow_since: Some(SWEEP),
         hold: Some(Hold::released(DUE)),
+        warned: Some(FailingStep::FailingForADay),
     };
     assert_eq!(change(&now, &worse).await, WriteOutcome::Written);
 
