@@ -15,6 +15,7 @@
 mod authentication;
 mod bad_requests;
 mod browser;
+mod client_certificates;
 mod command_line;
 mod conditions;
 mod console;
@@ -46,6 +47,7 @@ mod machine;
 mod malformed_events;
 mod managing;
 mod metrics;
+mod notifications;
 mod observability;
 mod odd_text;
 mod payload_formats;

@@ -7,7 +7,12 @@ use serde::{Deserialize, Serialize};
 /// The authentication of each request to an endpoint, with its secret, which is encrypted and never
 /// shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase", try_from = "Fields")]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    try_from = "Fields"
+)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(example = json!({"type": "basic", "username": "webhooks", "password": "…"})))]
 pub enum NewAuthentication {
@@ -35,6 +40,15 @@ pub enum NewAuthentication {
         #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 2000))]
         value: String,
     },
+    /// A client certificate in the TLS handshake.
+    Mtls {
+        /// In PEM: the certificate, then those of its authorities, at most 4 in all.
+        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 12288))]
+        certificate: String,
+        /// The private key of the certificate, in PEM and not encrypted.
+        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 4096))]
+        private_key: String,
+    },
 }
 
 /// Shows the type only.
@@ -44,13 +58,18 @@ impl fmt::Debug for NewAuthentication {
             Self::Basic { .. } => "Basic(…)",
             Self::Bearer { .. } => "Bearer(…)",
             Self::ApiKey { .. } => "ApiKey(…)",
+            Self::Mtls { .. } => "Mtls(…)",
         })
     }
 }
 
 /// The authentication of each request to an endpoint, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(example = json!({"type": "basic", "username": "webhooks"})))]
 pub enum Authentication {
@@ -66,6 +85,19 @@ pub enum Authentication {
         /// The name of the header, in lower case.
         header: String,
     },
+    /// A client certificate in the TLS handshake.
+    Mtls {
+        /// The name of its owner, at most the first 256 bytes.
+        subject: String,
+        /// The name of the authority that issued it, at most the first 256 bytes.
+        issuer: String,
+        /// The SHA-256 of the certificate in DER, in hexadecimal digits.
+        sha256_fingerprint: String,
+        /// The time from which it is valid.
+        not_before: String,
+        /// The time until which it is valid. Replace it before.
+        not_after: String,
+    },
 }
 
 /// The type of an authentication.
@@ -80,11 +112,13 @@ pub enum AuthenticationType {
     Bearer,
     /// A key in a header.
     ApiKey,
+    /// A client certificate in the TLS handshake.
+    Mtls,
 }
 
 impl AuthenticationType {
     /// All types.
-    pub const ALL: [Self; 3] = [Self::Basic, Self::Bearer, Self::ApiKey];
+    pub const ALL: [Self; 4] = [Self::Basic, Self::Bearer, Self::ApiKey, Self::Mtls];
 }
 
 impl Authentication {
@@ -94,13 +128,14 @@ impl Authentication {
             Self::Basic { .. } => AuthenticationType::Basic,
             Self::Bearer {} => AuthenticationType::Bearer,
             Self::ApiKey { .. } => AuthenticationType::ApiKey,
+            Self::Mtls { .. } => AuthenticationType::Mtls,
         }
     }
 }
 
 /// The fields of all types, so that an error names the one that is wrong, and repeats no value.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Fields {
     r#type: AuthenticationType,
     username: Option<String>,
@@ -108,6 +143,8 @@ struct Fields {
     token: Option<String>,
     header: Option<String>,
     value: Option<String>,
+    certificate: Option<String>,
+    private_key: Option<String>,
 }
 
 impl TryFrom<Fields> for NewAuthentication {
@@ -131,6 +168,10 @@ impl TryFrom<Fields> for NewAuthentication {
                 header: required("header", &mut fields.header)?,
                 value: required("value", &mut fields.value)?,
             },
+            AuthenticationType::Mtls => Self::Mtls {
+                certificate: required("certificate", &mut fields.certificate)?,
+                private_key: required("privateKey", &mut fields.private_key)?,
+            },
         };
         let others = [
             ("username", fields.username),
@@ -138,6 +179,8 @@ impl TryFrom<Fields> for NewAuthentication {
             ("token", fields.token),
             ("header", fields.header),
             ("value", fields.value),
+            ("certificate", fields.certificate),
+            ("privateKey", fields.private_key),
         ];
         match others.into_iter().find(|(_, value)| value.is_some()) {
             Some((name, _)) => Err(format!("{name}: is not a field of the type `{kind}`")),
@@ -156,6 +199,7 @@ mod tests {
             r#"{"type":"basic","username":"ann","password":"s3cret"}"#,
             r#"{"type":"bearer","token":"s3cret"}"#,
             r#"{"type":"apiKey","header":"x-key","value":"s3cret"}"#,
+            r#"{"type":"mtls","certificate":"-----BEGIN","privateKey":"s3cret"}"#,
         ] {
             let given: NewAuthentication = serde_json::from_str(json).unwrap();
             assert_eq!(serde_json::to_string(&given).unwrap(), json);
@@ -172,6 +216,17 @@ mod tests {
             // So an answer that is sent back does not take the secret away.
             let refused = serde_json::from_str::<NewAuthentication>(json).unwrap_err();
             assert!(refused.to_string().contains("is required"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_summary_of_a_certificate_is_no_certificate() {
+        let json = r#"{"type":"mtls","subject":"CN=a","issuer":"CN=b","sha256Fingerprint":"00","notBefore":"2026-01-01T00:00:00.000Z","notAfter":"2027-01-01T00:00:00.000Z"}"#;
+        let shown: Authentication = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&shown).unwrap(), json);
+        assert_eq!(shown.kind(), AuthenticationType::Mtls);
+        for json in [json, r#"{"type":"mtls","certificate":"-----BEGIN"}"#] {
+            assert!(serde_json::from_str::<NewAuthentication>(json).is_err());
         }
     }
 

@@ -40,12 +40,12 @@ pub use console_session::{
     ConsoleSession, ConsoleSessionId, ConsoleSessionsPage, ConsoleSessionsRequest,
     NewConsoleSession,
 };
-pub use customer::{Customer, CustomerDeletion, CustomerPatch, NewCustomer};
+pub use customer::{Contact, ContactState, Customer, CustomerDeletion, CustomerPatch, NewCustomer};
 pub use delivery::{
     Attempt, AttemptOutcome, AttemptRequest, AttemptResponse, AttemptTimings, Delivery,
     DeliveryReason, DeliveryStatus, DeliveryTrigger, DeliveryWithBody, UndeliveredFilter,
 };
-pub use event_type::{Deprecation, EventType, EventTypeSummary, NewEventType};
+pub use event_type::{Deprecation, EventType, EventTypeSummary, NewEventType, Validation};
 pub use filter::{Event, Filter, FilterTest, FilterTestResult};
 pub use limit::{Limit, LimitError};
 pub use message::{Cancellation, Message, MessageEntry};
@@ -67,6 +67,7 @@ pub use statistics::{
 pub use subscription::{
     ActiveSecret, ActiveSecrets, CreatedSubscription, DisabledReason, EndpointHealth, NewSecret,
     PayloadFormat, RequestMethod, SecretKind, SecretSummary, Subscription, SubscriptionStatus,
+    Warning,
 };
 pub use subscription_request::{
     Enable, HeldFate, MapPatch, NewSubscription, Nothing, Rotation, SubscriptionPatch, Test,

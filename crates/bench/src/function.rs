@@ -86,6 +86,8 @@ impl Surroundings {
             ("REQUEST_TIMEOUT_SECONDS", "15"),
             ("KEPT_RESPONSE_BYTES", "512,16384"),
             ("MAXIMUM_SUBSCRIPTIONS_PER_CUSTOMER", "1000"),
+            ("EVENT_TYPES_MUST_BE_KNOWN", "false"),
+            ("EVENT_TYPE_REFRESH_SECONDS", "60"),
             ("RETENTION_DAYS", "90"),
             ("RETENTION_BY_EVENT_TYPE", ""),
             (

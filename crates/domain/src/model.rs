@@ -2,6 +2,7 @@
 
 pub mod broken;
 pub mod catalogue;
+pub mod contact;
 pub mod customer;
 pub mod data_key;
 pub mod delivery;

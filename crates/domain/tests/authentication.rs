@@ -37,7 +37,8 @@ fn open(
     of: &Subscription,
 ) -> Result<(String, String), VaultError> {
     let opened = stage.manage.vault.open_credential(sealed, of);
-    opened.now_or_never().unwrap().map(|opened| opened.header())
+    let opened = opened.now_or_never().unwrap();
+    opened.map(|opened| opened.header().unwrap())
 }
 
 fn header(name: &str, value: &str) -> (String, String) {

@@ -27,6 +27,9 @@ fn the_in_memory_backend_passes_the_contract_suites() {
         .now_or_never()
         .unwrap();
     contract::catalogue(&backend).now_or_never().unwrap();
+    contract::catalogue_summaries(&backend)
+        .now_or_never()
+        .unwrap();
     let fill = async || backend.fill_catalogue();
     contract::catalogue_bound(&backend, fill)
         .now_or_never()

@@ -12,6 +12,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
     (
         "model",
         &[
+            "contact",
             "data_key",
             "errors",
             "event_type",
@@ -64,6 +65,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "deliver",
             "publish",
             "count_attempts",
+            "check_event",
             "look_up",
             "resend",
             "cancel",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_dynamo::{AttributeValue, Item};
 use webhooks_domain::delivery::{Answer, Attempt, Delivery, DeliveryStatus, FailureReason};
-use webhooks_domain::health::{Health, Hold, OpenCircuit};
+use webhooks_domain::health::{FailingStep, Health, Hold, OpenCircuit};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{AttemptOutcome, ResponseHeaders, Timings, WebhookResponse};
 use webhooks_domain::subscription::Subscription;
@@ -320,6 +320,7 @@ fn an_unhealthy_subscription_costs_one_write_unit_and_a_healthy_one_has_no_entry
             }),
             slow_since: Some(since),
             hold: None,
+            warned: Some(FailingStep::HalfTimeToDisabling),
         },
         ..healthy.clone()
     };

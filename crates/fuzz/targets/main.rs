@@ -12,6 +12,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod address;
+mod client_certificate;
 mod custom_headers;
 mod event;
 mod event_type;

@@ -8,10 +8,12 @@ use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use tracing_subscriber::filter::LevelFilter;
+use webhooks_domain::contact::EmailAddress;
 use webhooks_domain::due::LongestQueueDelay;
 use webhooks_domain::event::EventReader;
 use webhooks_domain::health::HealthPolicy;
 use webhooks_domain::ids::CustomerId;
+use webhooks_domain::manage::UnknownTypes;
 use webhooks_domain::outbound::{
     DeniedHosts, DevelopmentNetworks, KeptResponseBytes, RequestTimeout,
 };
@@ -139,6 +141,8 @@ functions! {
         table_name: String = required("TABLE_NAME"),
         /// Reads events.
         event_reader: EventReader = event_reader(),
+        /// The time after which a change of an event type's validation applies.
+        event_type_refresh: Duration = seconds("EVENT_TYPE_REFRESH_SECONDS"),
         /// The name of this function.
         function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
         /// Decides which values become metrics.
@@ -231,6 +235,18 @@ functions! {
         settle: Duration = seconds("LONGEST_QUEUE_DELAY_SECONDS"),
     }
 
+    /// The configuration of `notify-contacts`.
+    "notify-contacts": NotifyContactsConfig {
+        /// The address from which e-mails are sent.
+        sender: EmailAddress = required("NOTIFICATION_SENDER"),
+        /// The configuration set of SES. `None` if there is none.
+        configuration_set: Option<String> = optional("NOTIFICATION_CONFIGURATION_SET"),
+        /// The name of the service. `None` for the default.
+        service: Option<String> = optional("PORTAL_NAME"),
+        /// The portal. `None` if the stack has none.
+        portal_url: Option<Origin> = optional("PORTAL_URL"),
+    }
+
     /// The configuration of `api`.
     "api": ApiConfig {
         /// The table.
@@ -249,6 +265,8 @@ functions! {
         deliver_webhook_function_name: String = required("DELIVER_WEBHOOK_FUNCTION_NAME"),
         /// The maximum number of subscriptions of a customer.
         maximum_subscriptions: u32 = required("MAXIMUM_SUBSCRIPTIONS_PER_CUSTOMER"),
+        /// The effect of event types that are not in the catalogue.
+        unknown_event_types: UnknownTypes = required("EVENT_TYPES_MUST_BE_KNOWN"),
         /// The time limit of one request to a receiver.
         request_timeout: RequestTimeout = required("REQUEST_TIMEOUT_SECONDS"),
         /// The bus of the operational events.
@@ -353,6 +371,7 @@ mod tests {
             "IDEMPOTENCY_KEY_POINTER is not set",
             "DEADLINE_POINTER: ",
             "DELIVER_AT_POINTER is not set",
+            "EVENT_TYPE_REFRESH_SECONDS is not set",
             "AWS_LAMBDA_FUNCTION_NAME is not set",
             "MONITORING is not set",
         ]) {
@@ -376,6 +395,7 @@ mod tests {
                 ("IDEMPOTENCY_KEY_POINTER", true),
                 ("DEADLINE_POINTER", true),
                 ("DELIVER_AT_POINTER", true),
+                ("EVENT_TYPE_REFRESH_SECONDS", true),
                 ("AWS_LAMBDA_FUNCTION_NAME", true),
                 ("MONITORING", true),
             ]

@@ -67,11 +67,27 @@ struct TransformFields {
 }
 
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 enum CredentialFields {
-    Basic { username: String, password: String },
-    Bearer { token: String },
-    ApiKey { header: String, value: String },
+    Basic {
+        username: String,
+        password: String,
+    },
+    Bearer {
+        token: String,
+    },
+    ApiKey {
+        header: String,
+        value: String,
+    },
+    Mtls {
+        certificate: String,
+        private_key: String,
+    },
 }
 
 fn credential(fields: CredentialFields) -> Credential {
@@ -82,6 +98,13 @@ fn credential(fields: CredentialFields) -> Credential {
         CredentialFields::Bearer { token } => (EndpointAuthentication::Bearer(Bearer {}), token),
         CredentialFields::ApiKey { header, value } => {
             (EndpointAuthentication::ApiKey(ApiKey::new(&header)), value)
+        }
+        CredentialFields::Mtls {
+            certificate,
+            private_key,
+        } => {
+            let given = Credential::client_certificate(&certificate, &private_key);
+            return given.expect("tests name valid certificates");
         }
     };
     Credential::new(authentication, secret).expect("tests name valid credentials")

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 pub use at_once::reads_at_once;
 pub use cancelling::cancelling;
-pub use catalogue::{catalogue, catalogue_bound};
+pub use catalogue::{catalogue, catalogue_bound, catalogue_summaries};
 pub use customers::customers;
 pub use deletion::deletion;
 pub use exchanges::exchanges;

@@ -134,6 +134,19 @@ pub fn authentication() -> SealedCredential {
     }
 }
 
+/// The summary of a client certificate, with a key that is not encrypted.
+pub fn client_certificate() -> SealedCredential {
+    let settings = serde_json::json!({
+        "type": "mtls", "subject": "CN=webhooks, O=Example", "issuer": "CN=Example CA",
+        "sha256Fingerprint": "0".repeat(64), "notBefore": NOW,
+        "notAfter": NOW + Duration::from_hours(24 * 365),
+    });
+    SealedCredential {
+        authentication: serde_json::from_value(settings).expect("a summary"),
+        sealed: vec![7; 700],
+    }
+}
+
 /// A shape whose format does not say everything.
 pub fn transform() -> PayloadShape {
     let paths = [("order".to_owned(), "$.detail.order".to_owned())];

@@ -7,7 +7,7 @@ use ring::rand::SystemRandom;
 use webhooks_domain::cancel::Cancel;
 use webhooks_domain::customers::Customers;
 use webhooks_domain::lists::{Lists, ReadBudget};
-use webhooks_domain::manage::Manage;
+use webhooks_domain::manage::{EventTypeRule, Manage};
 use webhooks_domain::manage_catalogue::ManageCatalogue;
 use webhooks_domain::outbound::EndpointPolicy;
 use webhooks_domain::portal_sessions::PortalSessions;
@@ -75,6 +75,10 @@ impl Api {
                 request_timeout: config.request_timeout,
                 quota: Quota {
                     subscriptions: config.maximum_subscriptions,
+                },
+                event_types: EventTypeRule {
+                    unknown: config.unknown_event_types,
+                    operator: config.operator.clone(),
                 },
             },
             tests: SendTest {
@@ -162,6 +166,7 @@ impl Api {
             .chain([
                 ("MONITORING", "Off"),
                 ("STATISTICS", "Enabled"),
+                ("EVENT_TYPES_MUST_BE_KNOWN", "false"),
                 ("PORTAL_URL", "https://portal.example/"),
             ])
             .collect();

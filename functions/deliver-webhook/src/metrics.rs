@@ -154,6 +154,7 @@ mod tests {
             event_at: Some(NOW - Duration::from_secs(2)),
             summary: summary(),
             changes: Vec::new(),
+            warning: None,
         }
     }
 
@@ -221,6 +222,7 @@ mod tests {
             event_at: None,
             summary: summary(),
             changes: Vec::new(),
+            warning: None,
         }]);
         assert_eq!(line["AttemptsSucceeded"], 1);
         assert!(line.get("Delivered").is_none());

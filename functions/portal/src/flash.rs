@@ -20,6 +20,8 @@ pub(crate) enum Done {
     Created,
     Changed,
     Cleared,
+    CreatedWithUnknownTypes,
+    ChangedWithUnknownTypes,
     Paused,
     Enabled,
     Deleted,
@@ -27,12 +29,14 @@ pub(crate) enum Done {
 }
 
 impl Done {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Resent,
         Self::Cancelled,
         Self::Created,
         Self::Changed,
         Self::Cleared,
+        Self::CreatedWithUnknownTypes,
+        Self::ChangedWithUnknownTypes,
         Self::Paused,
         Self::Enabled,
         Self::Deleted,
@@ -50,6 +54,8 @@ impl Done {
             Self::Created => "created",
             Self::Changed => "changed",
             Self::Cleared => "cleared",
+            Self::CreatedWithUnknownTypes => "created-unknown",
+            Self::ChangedWithUnknownTypes => "changed-unknown",
             Self::Paused => "paused",
             Self::Enabled => "enabled",
             Self::Deleted => "deleted",
@@ -71,6 +77,16 @@ impl Done {
                 Tone::Waiting,
                 "The endpoint was changed. Its secret headers and its authentication were for the \
                  old address, and were removed: enter again what the new one needs.",
+            ),
+            Self::CreatedWithUnknownTypes => (
+                Tone::Waiting,
+                "The endpoint was added. It names event types that are not described under \
+                 Event types: check how they are written.",
+            ),
+            Self::ChangedWithUnknownTypes => (
+                Tone::Waiting,
+                "The endpoint was changed. It names event types that are not described under \
+                 Event types: check how they are written.",
             ),
             Self::Paused => (Tone::Waiting, "The endpoint is paused."),
             Self::Enabled => (Tone::Good, "The endpoint is enabled."),

@@ -140,6 +140,7 @@ mod tests {
             message,
             cursor: None,
             given_up: Vec::new(),
+            warning: None,
         }
     }
 

@@ -27,6 +27,7 @@ use crate::health::Observation;
 use crate::limiter;
 use crate::limits::LimiterId;
 use crate::message::{BodyError, Message, PayloadError};
+use crate::outbound::authentication::ClientIdentity;
 use crate::outbound::{Credential, WebhookRequest, request_headers};
 use crate::payload_shape::PayloadShape;
 use crate::ports::{
@@ -42,8 +43,9 @@ use crate::vault::{Vault, VaultError};
 
 use admit::AdmissionOutcome;
 pub use customer_limits::CustomerLimits;
+use health_monitor::HealthEffects;
 pub use health_monitor::HealthMonitor;
-pub use report::{DeferReason, DeliverySummary, Recorded, Report};
+pub use report::{DeferReason, DeliverySummary, EndpointWarning, Recorded, Report};
 
 /// The status of a delivery whose subscription cannot be read.
 const UNREADABLE: DeliveryStatus = DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable);
@@ -244,6 +246,7 @@ where
                 event_at,
                 summary,
                 changes: Vec::new(),
+                warning: None,
             }),
         )
     }
@@ -260,7 +263,7 @@ where
         let secrets = self.vault.open_all(subscription, at).await?;
         let mut secret_headers = self.vault.open_headers(subscription).await?;
         let credential = self.credential(subscription).await?;
-        secret_headers.extend(credential.as_ref().map(Credential::header));
+        secret_headers.extend(credential.as_ref().and_then(Credential::header));
         secret_headers.sort_unstable();
         let shape = payload_shape(&self.table, delivery, Some(subscription)).await?;
         let shape = shape.ok_or(DeliverError::NoShape)?;
@@ -268,10 +271,13 @@ where
         if self.clock.now() + self.time_for_attempt > end {
             return Err(DeliverError::OutOfTime);
         }
-        let request = request(due, &shape, &secrets, &secret_headers, at)?;
+        let request = WebhookRequest {
+            identity: identity(credential.as_ref(), subscription),
+            ..request(due, &shape, &secrets, &secret_headers, at)?
+        };
         let mut response = self.sender.send(request).await;
         let values = secret_headers.iter().map(|(_, value)| value.as_str());
-        response.hide(values.chain(credential.as_ref().map(Credential::secret)));
+        response.hide(values.chain(credential.as_ref().and_then(Credential::secret)));
 
         let now = self.clock.now();
         let observation = Observation::of(&response, now);
@@ -318,14 +324,18 @@ where
         // Done after the record. Otherwise a crash after a 410 would hold this delivery instead of
         // ending it. An attempt that is not recorded is repeated, and is observed then. A test is
         // not observed.
-        let changes = match recorded {
+        let HealthEffects { changes, warning } = match recorded {
             Recorded::Written if !is_test => {
                 self.health_monitor
                     .after(&self.table, due, observation, &verdict)
                     .await?
             }
-            _ => Vec::new(),
+            _ => HealthEffects::default(),
         };
+        let warning = warning.map(|warning| {
+            let endpoint = subscription.url.without_query();
+            Box::new(EndpointWarning { warning, endpoint })
+        });
         Ok(Report::Attempted {
             attempt,
             verdict,
@@ -333,6 +343,7 @@ where
             event_at: event_at(delivery, message),
             summary: delivery.into(),
             changes,
+            warning,
         })
     }
 
@@ -458,7 +469,28 @@ fn request(
         ),
         body,
         timeout: subscription.timeout,
+        identity: None,
     })
+}
+
+/// The client certificate of the connection, for this subscription only.
+fn identity(
+    credential: Option<&Credential>,
+    subscription: &Subscription,
+) -> Option<Box<ClientIdentity>> {
+    let certificate = credential?.certificate()?.clone();
+    let Subscription {
+        customer_id,
+        id,
+        url,
+        ..
+    } = subscription;
+    Some(Box::new(ClientIdentity::new(
+        customer_id,
+        id,
+        url,
+        certificate,
+    )))
 }
 
 #[cfg(test)]

@@ -158,6 +158,7 @@ fn unavailable(open_for: u64) -> Health {
             check_at: circuit.until,
         }),
         slow_since: None,
+        warned: None,
     }
 }
 

@@ -9,6 +9,7 @@
 mod addresses;
 mod authority;
 mod body;
+pub(crate) mod client_certificates;
 mod connection;
 mod details;
 mod dns;
@@ -85,6 +86,7 @@ fn request(url: &str) -> WebhookRequest {
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
         body: b"{}".to_vec(),
         timeout: None,
+        identity: None,
     }
 }
 

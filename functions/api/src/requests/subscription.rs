@@ -121,6 +121,10 @@ fn credential(given: api::NewAuthentication) -> Result<Credential, Authenticatio
         api::NewAuthentication::ApiKey { header, value } => {
             (EndpointAuthentication::ApiKey(ApiKey::new(&header)), value)
         }
+        api::NewAuthentication::Mtls {
+            certificate,
+            private_key,
+        } => return Credential::client_certificate(&certificate, &private_key),
     };
     Credential::new(authentication, secret)
 }
@@ -176,7 +180,7 @@ mod tests {
         assert_eq!(change.secret_headers, one("x-key", "k"));
         assert_eq!(change.metadata, one("plan", "gold"));
         assert!(matches!(&change.authentication, Change::Set(given)
-                if given.header() == ("x-token".to_owned(), "t".to_owned())));
+                if given.header().unwrap() == ("x-token".to_owned(), "t".to_owned())));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Tests of a transform.
 
+use serde_json::value::RawValue;
 use webhooks_api_types as api;
+use webhooks_domain::catalogue::TypeName;
+use webhooks_domain::event_type::EventType;
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::payload_shape::{ContentType, Transform, TransformTrialError, try_transform};
 
@@ -8,16 +11,51 @@ use webhooks_domain::payload_shape::{ContentType, Transform, TransformTrialError
 /// JSON, and Lambda gives back 6 MB.
 const MAX_SHOWN_BYTES: usize = 1_048_576;
 
-/// The body that the transform of a request makes of its event.
+/// The event of a request.
+#[derive(Debug)]
+pub(crate) enum TrialEvent {
+    /// The text of the event.
+    Given(Box<RawValue>),
+    /// The first example of this type in the catalogue.
+    ExampleOf(EventType),
+}
+
+impl TrialEvent {
+    /// Takes the event of a request.
+    ///
+    /// # Errors
+    /// If there is none, or two.
+    pub(crate) fn of(request: &mut api::TransformTest) -> Result<Self, FieldError> {
+        match (request.event.take(), request.example.take()) {
+            (Some(event), None) => Ok(Self::Given(event)),
+            (None, Some(name)) => {
+                let name = name.parse::<TypeName>();
+                let name = name.map_err(|error| FieldError::new("example", error))?;
+                Ok(Self::ExampleOf(EventType::from_stored(name.into())))
+            }
+            (Some(_), Some(_)) => {
+                let problem = "must be absent if there is an `event`";
+                Err(FieldError::new("example", problem))
+            }
+            (None, None) => {
+                let problem = "is required, unless there is an `example`";
+                Err(FieldError::new("event", problem))
+            }
+        }
+    }
+}
+
+/// The body that the transform of a request makes of an event.
 ///
 /// # Errors
 /// The first field that is not valid.
 pub(crate) fn transformed(
     request: api::TransformTest,
+    event: &str,
 ) -> Result<api::TransformTestResult, FieldError> {
     let content_type = request.content_type.map(|text| ContentType::parse(&text));
     let transform = Transform::new(request.transform.paths, request.transform.template);
-    let made = try_transform(transform, content_type.transpose()?, request.event.get());
+    let made = try_transform(transform, content_type.transpose()?, event);
     let (body, content_type) = made.map_err(|error| match error {
         TransformTrialError::Event => FieldError::new(
             "event",
@@ -44,7 +82,12 @@ mod tests {
     const EVENT: &str = include_str!("../../../../events/order-created.json");
 
     fn try_it(body: &str) -> Result<api::TransformTestResult, FieldError> {
-        transformed(body::read(body.as_bytes())?)
+        let mut request = body::read(body.as_bytes())?;
+        let event = match TrialEvent::of(&mut request)? {
+            TrialEvent::Given(event) => event.get().to_owned(),
+            TrialEvent::ExampleOf(name) => panic!("{name}"),
+        };
+        transformed(request, &event)
     }
 
     #[test]
@@ -91,6 +134,14 @@ mod tests {
                 "transform",
             ),
             (r#"{"transform":{"template":"1"}}"#, "event"),
+            (
+                r#"{"transform":{"template":"1"},"event":{"detail":{}},"example":"a"}"#,
+                "example",
+            ),
+            (
+                r#"{"transform":{"template":"1"},"example":"order.*"}"#,
+                "example",
+            ),
             (r#"{"transform":{"template":"1"},"event":null}"#, "event"),
             (r#"{"transform":{"template":"1"},"event":{}}"#, "event"),
             (

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
+use super::authentication::ClientIdentity;
 use super::{EndpointUrl, Method, RequestTimeout, ResponseHeaders, Timings};
 
 /// The outcome of an attempt. [`Succeeded`](Self::Succeeded) is the only success.
@@ -60,6 +61,8 @@ pub struct WebhookRequest {
     pub body: Vec<u8>,
     /// The time limit of this exchange, if it is shorter than the sender's own.
     pub timeout: Option<RequestTimeout>,
+    /// The client certificate that the connection shows if the endpoint asks for one.
+    pub identity: Option<Box<ClientIdentity>>,
 }
 
 impl fmt::Debug for WebhookRequest {
@@ -72,6 +75,7 @@ impl fmt::Debug for WebhookRequest {
             .field("headers", &names)
             .field("body_bytes", &self.body.len())
             .field("timeout", &self.timeout)
+            .field("has_identity", &self.identity.is_some())
             .finish()
     }
 }
@@ -260,6 +264,7 @@ mod tests {
             headers: vec![("authorization".to_owned(), "Bearer s3cret".to_owned())],
             body: b"s3cret".to_vec(),
             timeout: None,
+            identity: None,
         };
         let text = format!("{request:?}");
         assert!(text.contains("authorization"), "{text}");

@@ -56,6 +56,7 @@ fn a_request_gets_the_header_of_its_scheme() {
         ),
     ] {
         let header = credential(authentication, secret).unwrap().header();
+        let header = header.unwrap();
         assert_eq!(header, (name.to_owned(), value.to_owned()));
     }
 }
@@ -71,7 +72,8 @@ fn the_longest_credential_is_a_valid_header() {
         let secret = "x".repeat(bytes);
         let (name, value) = credential(authentication.clone(), &secret)
             .unwrap()
-            .header();
+            .header()
+            .unwrap();
         CustomHeaders::new([(name, value)].into()).unwrap();
         let refused = credential(authentication, &(secret + "x")).unwrap_err();
         let words = format!("must have 1 to {bytes} bytes, has {}", bytes + 1);
@@ -165,7 +167,7 @@ fn no_other_header_has_the_name() {
     let sealed = |name: &str| SealedHeaders::from_stored([(name.to_owned(), vec![0; 30])]);
     let none = (CustomHeaders::default(), SealedHeaders::default());
     for authentication in [basic("a"), BEARER, api_key("x-key")] {
-        let name = authentication.header_name();
+        let name = authentication.header_name().unwrap();
         let in_use = Err(AuthenticationError::HeaderInUse {
             name: name.to_owned(),
         });
