@@ -202,7 +202,7 @@ mod tests {
             last_attempt: LastAttempt {
                 number: 1,
                 at: "2026-05-07T15:02:44.090Z".to_owned(),
-                outcome: "timedOut",
+                outcome: webhooks_domain::outbound::AttemptOutcome::TimedOut,
                 status: None,
             },
             contacts: Vec::new(),
