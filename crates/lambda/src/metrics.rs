@@ -180,6 +180,9 @@ metrics! {
     HandedBack: Count,
     /// Operational events that could not be published.
     Unpublished: Count,
+    /// Contacts of customers who were not told because SES could not take their messages, while
+    /// others of their customers were, counted by `notify-contacts`.
+    ContactsNotTold: Count,
     /// Attempts that the statistics lack, because they could not be written.
     AttemptsNotCounted: Count,
     /// Calls to KMS.

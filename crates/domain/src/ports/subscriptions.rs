@@ -123,7 +123,8 @@ pub trait SubscriptionTable {
         health: &Health,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 
-    /// Sets the stored status to `disabled`, if the subscription and its health have not changed
+    /// Sets the stored status to `disabled`, and notes [the time at which its owner was
+    /// told](Subscription::disabled_told_after), if the subscription and its health have not changed
     /// since they were read. A repetition is a conflict.
     fn disable(
         &self,
