@@ -13,7 +13,7 @@ pub use json_object::{JsonObject, JsonObjectError};
 pub use known::{MAX_SUGGESTIONS, UnknownType};
 pub use type_name::{TypeName, TypeNameError};
 pub use validation::{
-    Finding, MAX_CHECK_DEPTH, MAX_CHECK_STEPS, NotChecked, Place, SchemaError, Validation,
+    Finding, MAX_CHECK_DEPTH, MAX_CHECK_STEPS, MAX_REPORT_BYTES, NotChecked, Place, SchemaError, Validation,
     ValidationError,
 };
 

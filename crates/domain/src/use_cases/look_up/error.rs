@@ -28,7 +28,9 @@ impl LookUpError {
     pub fn error_type(&self) -> &'static str {
         match self {
             Self::Event(error) => error.error_type(),
-            Self::Refused(Finding::Violation { .. }) => errors::SCHEMA_VIOLATION,
+            Self::Refused(Finding::Violation { .. } | Finding::ViolationSomewhere) => {
+                errors::SCHEMA_VIOLATION
+            }
             Self::Refused(Finding::NotChecked(_)) => errors::EVENT_NOT_CHECKED,
             Self::Store(StoreError::Unavailable { .. }) => errors::STORE_UNAVAILABLE,
             Self::Store(StoreError::Corrupt { .. }) => errors::CORRUPT_ITEM,
