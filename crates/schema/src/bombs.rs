@@ -131,7 +131,10 @@ fn the_report_of_a_union_copies_the_detail_for_each_error_within_a_bound() {
     let counted = count_report(&plan, &small).unwrap().bytes;
     let held = collected(&schema, &small);
     assert!(held > 75 * 20_000, "{held}");
-    assert!(held <= counted && counted <= MAX_REPORT_BYTES, "{held} of {counted}");
+    assert!(
+        held <= counted && counted <= MAX_REPORT_BYTES,
+        "{held} of {counted}"
+    );
     let finding = compiled(&schema).unwrap().check(&small.to_string());
     let Err(Finding::Violation { path, rule }) = finding else {
         panic!("{finding:?}");
@@ -163,7 +166,12 @@ fn the_report_of_a_list_is_that_of_its_largest_item() {
     let detail = json!({"list": vec![large(200); 100]});
     let report = count_report(&plan, &detail).unwrap();
     let one = count_report(&Plan::of(&item).unwrap(), &large(200)).unwrap();
-    assert!(report.bytes < 2 * one.bytes, "{} of {}", report.bytes, one.bytes);
+    assert!(
+        report.bytes < 2 * one.bytes,
+        "{} of {}",
+        report.bytes,
+        one.bytes
+    );
     let finding = compiled(&schema).unwrap().check(&detail.to_string());
     let Err(Finding::Violation { path, .. }) = finding else {
         panic!("{finding:?}");

@@ -10,9 +10,7 @@
 //! are in memory at the same time: the first one that the event breaks.
 
 use serde_json::{Map, Value};
-use webhooks_domain::catalogue::{
-    MAX_CHECK_DEPTH, MAX_CHECK_STEPS, MAX_REPORT_BYTES, NotChecked,
-};
+use webhooks_domain::catalogue::{MAX_CHECK_DEPTH, MAX_CHECK_STEPS, MAX_REPORT_BYTES, NotChecked};
 
 use crate::pattern;
 use crate::plan::{Id, Plan, Subschema, memory, memory_of, size};

@@ -76,7 +76,10 @@ impl Subschema {
             // Its error also names the members or items.
             ("additionalProperties" | "unevaluatedProperties" | "unevaluatedItems", _) => 2,
             ("$schema" | "$id" | "$anchor" | "$comment" | "$defs" | "definitions", _)
-            | ("title" | "description" | "default" | "examples" | "format", _) => 0,
+            | ("title" | "description" | "default" | "examples" | "format", _)
+            // Their errors are those of the subschemas.
+            | ("$ref" | "allOf" | "if" | "then" | "else" | "dependentSchemas", _)
+            | ("properties" | "patternProperties", _) => 0,
             _ => 1,
         };
         if matches!(keyword, "not" | "pattern" | "required") {

@@ -35,6 +35,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             Err(LookUpError::Refused(finding)) => metrics.count(metric(finding), 1),
             Err(_) => {}
         }
+        let failed_reads = look_up.check.take_failed_reads();
+        metrics.count(Metric::EventTypesNotRead, failed_reads);
         metrics.write();
         answer.map_err(|error| FunctionError::new(error.error_type(), &error))
     }))
