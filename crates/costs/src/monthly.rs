@@ -30,6 +30,7 @@ const OF_FAULTS: [Metric; 12] = [
     Metric::FiltersGivenUp,
     Metric::SchemaViolations,
     Metric::EventsNotChecked,
+    Metric::EventTypesNotRead,
     Metric::HandedBack,
     Metric::Unpublished,
     Metric::ContactsNotTold,

@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::{
 };
 use webhooks_domain::broken::Broken;
 use webhooks_domain::health::Health;
+use webhooks_domain::idempotency::{IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::ports::{
     Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, StoreError,
@@ -206,6 +207,16 @@ impl SubscriptionStore for DynamoStore {
         }
         let refused = refusals.into_values().next().unwrap_or_default();
         Ok(CreationOutcome::Refused(counted(&refused)))
+    }
+
+    async fn idempotency_record(
+        &self,
+        customer: &CustomerId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<IdempotencyRecord>, StoreError> {
+        let item = Key::idempotency(customer, key);
+        let item = self.get_attributes(item, "read an idempotency key").await?;
+        item.map(|item| record_of(customer, key, item)).transpose()
     }
 
     async fn replace(

@@ -143,6 +143,11 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
         let found = store.get(&customer, &id).await.expect("answers");
         found.is_some()
     };
+    let stored = async || {
+        let stored = store.idempotency_record(&customer, &key).await;
+        stored.expect("answers")
+    };
+    assert_eq!(stored().await, None);
     let second = Duration::from_secs(1);
     let in_force = record(1, samples::NOW + second);
     let created = create(&in_force, 1, None).await;
@@ -155,12 +160,14 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
     );
     let other = Some(samples::subscription_id(9));
     let refused = create(&record(2, samples::NOW), 2, other).await;
-    assert_eq!(refused, CreationOutcome::KeyInUse(in_force));
+    assert_eq!(refused, CreationOutcome::KeyInUse(in_force.clone()));
+    assert_eq!(stored().await, Some(in_force));
 
     // A record that names a deleted subscription does not count, nor does an expired one.
     let deleted = Some(samples::subscription_id(1));
     let created = create(&record(2, samples::NOW), 2, deleted).await;
     assert_eq!(created, CreationOutcome::Created);
+    assert_eq!(stored().await, None, "it has expired");
     let created = create(&record(3, samples::NOW + second), 3, None).await;
     assert_eq!(created, CreationOutcome::Created);
 
