@@ -82,7 +82,7 @@ fn call(delivery: &Delivery, queue: QueueKind, now: Timestamp, settings: &Settin
     match delivery.next_attempt_at {
         // A long wait is left to the sweep, and a short one to the queue.
         Some(due_at) => {
-            let next = NextAttempt::of_new(due_at, now, settings.longest_queue_delay);
+            let next = NextAttempt::plan(due_at, now, settings.longest_queue_delay);
             let delay = next.queue_delay(now);
             Call {
                 item: waiting_delivery_item(delivery, &next),
