@@ -329,7 +329,7 @@ mod tests {
         let day = Duration::from_hours(24);
         let by_type = format!("{}=1", page.message.event_type);
         let settings = Settings {
-            retention: &Retention::new(90 * day, by_type.parse().unwrap()).unwrap(),
+            retention: &Retention::new(90 * day, by_type.parse().unwrap()),
             longest_queue_delay: LongestQueueDelay::MAX,
             links: None,
         };
