@@ -327,9 +327,9 @@ mod tests {
     #[test]
     fn the_marker_of_an_import_is_neither_changed_nor_taken_from_the_file() {
         // The file comes from a stack whose subscription was imported from somewhere else.
-        let Work::Change { patch, .. } = work(
-            r#"{"id":"sub_1","metadata":{"importedFrom":"elsewhere","team":"red"}}"#,
-        ) else {
+        let Work::Change { patch, .. } =
+            work(r#"{"id":"sub_1","metadata":{"importedFrom":"elsewhere","team":"red"}}"#)
+        else {
             panic!("it differs");
         };
         assert_eq!(patch, r#"{"metadata":{"team":"red"}}"#);

@@ -92,7 +92,11 @@ impl Retention {
 
     /// The entries with more days than the stack keeps anything. The stack's retention applies to them.
     pub fn too_long(&self) -> impl Iterator<Item = (&EventTypePattern, u32)> {
-        let entries = self.by_type.0.iter().map(|(pattern, days)| (pattern, *days));
+        let entries = self
+            .by_type
+            .0
+            .iter()
+            .map(|(pattern, days)| (pattern, *days));
         entries.filter(|(_, days)| DAY * *days > self.stack)
     }
 
@@ -166,7 +170,9 @@ mod tests {
         assert_eq!(days(list, "order.a"), 90);
         assert_eq!(days(list, "other"), 30);
         let retention = retention(list).unwrap();
-        let too_long = retention.too_long().map(|(pattern, days)| (pattern.as_str(), days));
+        let too_long = retention
+            .too_long()
+            .map(|(pattern, days)| (pattern.as_str(), days));
         assert_eq!(too_long.collect::<Vec<_>>(), [("order.*", 400)]);
         for list in ["a=3,b=5,a=9", "a=9,a=3,b=5"] {
             assert_eq!((days(list, "a"), days(list, "b")), (3, 5));

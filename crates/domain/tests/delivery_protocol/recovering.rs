@@ -657,7 +657,8 @@ fn missing_message(outage: &Outage, event: &str) -> DeliveryId {
 #[test]
 fn a_running_replay_that_reaches_a_cancelled_message_skips_it() {
     let outage = failed(0);
-    let [kept, cancelled, late] = ["kept", "cancelled", "late"].map(|event| missing_message(&outage, event));
+    let [kept, cancelled, late] =
+        ["kept", "cancelled", "late"].map(|event| missing_message(&outage, event));
     let mut replay = request(RecoveryKind::Replay, 10);
     replay.range.since = samples::NOW + Duration::from_secs(1);
     let recovery = outage.start(&replay).unwrap();

@@ -148,10 +148,14 @@ fn a_transform_outlives_the_wait_for_the_first_attempt() {
     let id = stage.deliver_message(&message);
     stage.update(r#"{"payloadFormat":"detail"}"#);
     // The endpoint is down on the first day, and the last attempt comes just before the expiry.
-    stage.backend.set_now(stage.backend.time() + retention + day);
+    stage
+        .backend
+        .set_now(stage.backend.time() + retention + day);
     stage.backend.answer([samples::response(500)]);
     stage.drain();
-    stage.backend.set_now(stage.delivery_of(id).expires_at - day);
+    stage
+        .backend
+        .set_now(stage.delivery_of(id).expires_at - day);
     stage.resend(id).unwrap();
     stage.drain();
     let shaped = r#"{"order": 1}"#;

@@ -154,7 +154,9 @@ fn all_pages_of_a_cancellation_are_requested_within_a_bound() {
         let cookie = stage.visitor_with("acme", &[Capability::Resend]);
         for page in 1..=requests {
             let next = format!("sub_{page:032x}");
-            stage.api.plan(200, &cancellation((page < pages).then_some(&next)));
+            stage
+                .api
+                .plan(200, &cancellation((page < pages).then_some(&next)));
         }
         let form = format!("csrf={}", csrf(&cookie));
         let cancel = format!("{}/cancel", path("acme", &id));
