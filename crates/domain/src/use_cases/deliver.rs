@@ -246,6 +246,7 @@ where
                 event_at,
                 summary,
                 changes: Vec::new(),
+                warning: None,
             }),
         )
     }
