@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use webhooks_domain::contact::EmailAddress;
+use webhooks_domain::retention::RetentionByEventType;
 use webhooks_tests::template;
 
 use crate::support::{is_sentence, load};
@@ -48,6 +49,44 @@ fn operational_events_become_webhooks_only_with_an_operator() {
     let allowed = &template["Parameters"]["EventSources"]["AllowedPattern"];
     let refused = format!("^(?!{source}$)");
     assert!(allowed.as_str().unwrap().starts_with(&refused), "{allowed}");
+}
+
+/// A value that the template allows must not stop `PrepareCalls`: no event would be delivered.
+#[test]
+fn every_list_of_retentions_that_the_template_allows_can_be_read() {
+    let template = load();
+    let pattern = &template["Parameters"]["RetentionByEventType"]["AllowedPattern"];
+    let pattern = regex_lite::Regex::new(pattern.as_str().unwrap()).unwrap();
+    let longest = "x".repeat(128);
+    let repeated = |entry: &str, count| vec![entry; count].join(",");
+    for (list, is_allowed) in [
+        ("order.created=7,audit.*=30", true),
+        ("*=60, order.*=3,Order Created =7", true),
+        ("order.*=9999,a=b=1,order.*=3", true),
+        ("\u{e9}v\u{e9}nement.*=1,\u{a0}=2", true),
+        (&format!("{longest}=1"), true),
+        (&format!("{}.*=1", "x".repeat(126)), true),
+        (&repeated("a=1", 50), true),
+        (&repeated("a=1", 51), false),
+        (&format!("{longest}x=1"), false),
+        (&format!("{}.*=1", "x".repeat(127)), false),
+        ("order*=7", false),
+        ("*.order=7", false),
+        ("order.*.a=7", false),
+        ("**=7", false),
+        (".*=7", false),
+        ("=7", false),
+        (" =7", false),
+        ("a=0", false),
+        ("a=1,", false),
+        ("a=10000", false),
+        ("a\u{85}b=1", false),
+        ("a\tb=1", false),
+    ] {
+        assert_eq!(pattern.is_match(list), is_allowed, "{list:?}");
+        let read = list.parse::<RetentionByEventType>();
+        assert!(read.is_ok() || !is_allowed, "{list:?}: {read:?}");
+    }
 }
 
 #[test]
