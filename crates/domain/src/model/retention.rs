@@ -68,7 +68,7 @@ impl FromStr for RetentionByEventType {
             };
             // A type may have a `=` itself.
             let (pattern, days) = entry.rsplit_once('=').ok_or_else(form)?;
-            let days = days.trim_ascii().parse().map_err(|_| form())?;
+            let days: u32 = days.trim_ascii().parse().map_err(|_| form())?;
             let pattern: EventTypePattern = pattern.trim_ascii().to_owned().try_into()?;
             if days == 0 {
                 let pattern = pattern.into();
