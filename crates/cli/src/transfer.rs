@@ -23,7 +23,7 @@ const IMPORTED_FROM: &str = "importedFrom";
 
 /// The fields of a shown subscription that no request can write, or that the file has in another
 /// form.
-const NOT_SETTABLE: [&str; 14] = [
+const NOT_SETTABLE: [&str; 15] = [
     "authentication",
     "clearedAuthentication",
     "clearedSecretHeaders",
@@ -38,6 +38,7 @@ const NOT_SETTABLE: [&str; 14] = [
     "secrets",
     "updatedAt",
     "version",
+    "warnings",
 ];
 
 /// A page of subscriptions, as the API shows them.

@@ -369,7 +369,7 @@ mod tests {
         let error = LookUpSubscriptionsConfig::from_environment(&environment).unwrap_err();
         let text = error.to_string();
         let problems: Vec<_> = text.split("; ").collect();
-        assert_eq!(problems.len(), 6, "{text}");
+        assert_eq!(problems.len(), 7, "{text}");
         for (problem, name) in problems.iter().zip([
             "CUSTOMER_ID_POINTER is not set",
             "IDEMPOTENCY_KEY_POINTER is not set",
