@@ -45,6 +45,7 @@ mod recoveries;
 mod services;
 mod statistics;
 mod subscriptions;
+mod tokens;
 
 pub use catalogue::{Addition, CatalogueTable};
 pub use customers::{CustomerData, CustomerPart, CustomerTable};
@@ -71,3 +72,4 @@ pub use subscriptions::{
     Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, SubscriptionStore,
     SubscriptionTable, UnhealthyIndex,
 };
+pub use tokens::{TokenEndpoint, TokenStore};

@@ -2,7 +2,9 @@
 
 use std::future::Future;
 
-use super::{ExchangeReader, InsertOutcome, StoreError, SubscriptionTable, WriteOutcome};
+use super::{
+    ExchangeReader, InsertOutcome, StoreError, SubscriptionTable, TokenStore, WriteOutcome,
+};
 use crate::delivery::{
     Attempt, Delivery, DeliveryStatus, DueEntry, ExchangeId, Reopening, Verdict,
 };
@@ -54,9 +56,10 @@ pub trait LimiterStore {
     ) -> impl Future<Output = Result<LimiterOutcome, StoreError>> + Send;
 }
 
-/// The table as [`crate::deliver`] uses it: subscriptions with their health, deliveries, limiters.
+/// The table as [`crate::deliver`] uses it: subscriptions with their health, deliveries, limiters,
+/// access tokens.
 pub trait DeliveryTable:
-    SubscriptionTable + DeliveryReader + LimiterStore + ExchangeReader
+    SubscriptionTable + DeliveryReader + LimiterStore + ExchangeReader + TokenStore
 {
     /// Reads the limit of a customer. `None` if it has none. The read may be eventually consistent.
     fn customer_limit(

@@ -6,12 +6,15 @@
 //! task is queued, so that an attempt which is recorded names an answer that exists. Every error here
 //! is our own failure. It costs no attempt, and the queue returns the message.
 
+mod access;
 mod admission;
 mod admit;
 mod customer_limits;
 mod health_monitor;
 mod pass_limiters;
 mod report;
+mod send_with_token;
+mod token_cache;
 
 use std::time::Duration;
 
@@ -31,7 +34,7 @@ use crate::outbound::{Credential, WebhookRequest, request_headers};
 use crate::payload_shape::PayloadShape;
 use crate::ports::{
     Clock, DataKeyStore, DeliveryQueue, DeliveryTable, KeyService, QueueError, StoreError,
-    WebhookSender, WriteOutcome,
+    TokenEndpoint, WebhookSender, WriteOutcome,
 };
 use crate::read_shape::payload_shape;
 use crate::retry::{Jitter, RetryPolicy};
@@ -40,10 +43,12 @@ use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 use crate::vault::{Vault, VaultError};
 
+use access::{Access, Client};
 use admit::AdmissionOutcome;
 pub use customer_limits::CustomerLimits;
 pub use health_monitor::HealthMonitor;
 pub use report::{DeferReason, DeliverySummary, Recorded, Report};
+pub use token_cache::TokenCache;
 
 /// The status of a delivery whose subscription cannot be read.
 const UNREADABLE: DeliveryStatus = DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable);
@@ -98,6 +103,8 @@ pub struct Deliver<T, Q, W, V, C> {
     pub health_monitor: HealthMonitor,
     /// The limits of customers.
     pub customer_limits: CustomerLimits,
+    /// Access tokens.
+    pub tokens: TokenCache,
     /// The source of jitter.
     pub random: SystemRandom,
 }
@@ -106,7 +113,7 @@ impl<T, Q, W, S, K, C> Deliver<T, Q, W, Vault<S, K, C>, C>
 where
     T: DeliveryTable,
     Q: DeliveryQueue,
-    W: WebhookSender,
+    W: WebhookSender + TokenEndpoint,
     S: DataKeyStore,
     K: KeyService,
     C: Clock,
@@ -167,6 +174,7 @@ where
                     AdmissionOutcome::Conflict => return Ok(None),
                 };
                 let due = DueAttempt {
+                    task,
                     delivery: &delivery,
                     message: &message,
                     subscription: &permit.subscription,
@@ -215,16 +223,33 @@ where
         let secrets = self.vault.open_all(subscription, at).await?;
         let mut secret_headers = self.vault.open_headers(subscription).await?;
         let credential = self.credential(subscription).await?;
-        secret_headers.extend(credential.as_ref().map(Credential::header));
+        secret_headers.extend(credential.as_ref().map(header));
         secret_headers.sort_unstable();
         let shape = payload_shape(&self.table, delivery, Some(subscription)).await?;
         let shape = shape.ok_or(DeliverError::NoShape)?;
+        let request = request(due, &shape, &secrets, &secret_headers, at)?;
+        let client = Client::of(credential.as_ref(), subscription);
+        let started = self.clock.now();
+        let access = match client {
+            Some(client) => Some((client, self.access(due, client).await?)),
+            None => None,
+        };
+        if let Some((_, Access::Wait(delay))) = access {
+            let customer = &delivery.customer_id;
+            self.queue.send(customer, due.task, delay).await?;
+            return Ok(Report::Deferred(DeferReason::AwaitsToken));
+        }
         // After every read, because each takes time.
         if self.clock.now() + self.time_for_attempt > end {
+            if let Some((_, access)) = access {
+                self.give_back(due, access).await;
+            }
             return Err(DeliverError::OutOfTime);
         }
-        let request = request(due, &shape, &secrets, &secret_headers, at)?;
-        let mut response = self.sender.send(request).await;
+        let mut response = match access {
+            Some((client, access)) => self.send_with(access, due, client, request, started).await,
+            None => self.sender.send(request).await,
+        };
         let values = secret_headers.iter().map(|(_, value)| value.as_str());
         response.hide(values.chain(credential.as_ref().map(Credential::secret)));
 
@@ -361,6 +386,7 @@ fn status_of(error: &DeliverError) -> Option<DeliveryStatus> {
 
 /// An attempt that is due and admitted.
 struct DueAttempt<'a> {
+    task: &'a DeliveryTask,
     delivery: &'a Delivery,
     message: &'a Message,
     subscription: &'a Subscription,
@@ -377,6 +403,14 @@ const LONGEST_ARRIVAL: Duration = Duration::from_hours(24);
 fn event_at(delivery: &Delivery, message: &Message) -> Option<Timestamp> {
     Timestamp::parse_rfc3339(&message.time)
         .filter(|at| delivery.created_at.since(*at) <= LONGEST_ARRIVAL)
+}
+
+/// The header of an authentication, without a value if that is an access token.
+fn header(credential: &Credential) -> (String, String) {
+    let name = || credential.authentication().header_name().to_owned();
+    credential
+        .header()
+        .unwrap_or_else(|| (name(), String::new()))
 }
 
 /// The request of one attempt. The body is the same for every attempt.
@@ -407,6 +441,7 @@ fn request(
         ),
         body,
         timeout: subscription.timeout,
+        spent: Duration::ZERO,
     })
 }
 

@@ -84,10 +84,15 @@ fn authentication_fact(authentication: &Authentication) -> Markup {
     let name = match authentication {
         Authentication::Basic { username: name } | Authentication::ApiKey { header: name } => name,
         Authentication::Bearer {} => "",
+        Authentication::OAuth2 { client_id, .. } => client_id,
     };
     html! {
         (authentication_words(authentication.kind()))
         @if !name.is_empty() { ": " (code(name)) }
+        @if let Authentication::OAuth2 { token_url, scope, .. } = authentication {
+            ", from " (code(token_url))
+            @if let Some(scope) = scope { ", for " (code(scope)) }
+        }
     }
 }
 
@@ -97,6 +102,7 @@ pub(super) fn authentication_words(kind: AuthenticationType) -> &'static str {
         AuthenticationType::Basic => "A user name and a password",
         AuthenticationType::Bearer => "A bearer token",
         AuthenticationType::ApiKey => "A key in a header",
+        AuthenticationType::OAuth2 => "An access token (OAuth 2.0, client credentials)",
     }
 }
 

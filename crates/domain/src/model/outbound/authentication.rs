@@ -9,12 +9,14 @@ mod basic;
 mod bearer;
 mod credential;
 mod error;
+mod oauth2;
 
 pub use api_key::ApiKey;
 pub use basic::Basic;
 pub use bearer::Bearer;
 pub use credential::{Credential, SealedCredential};
 pub use error::AuthenticationError;
+pub use oauth2::{ClientAuthentication, OAuth2};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +32,9 @@ pub enum EndpointAuthentication {
     Bearer(Bearer),
     /// A key in a header of the receiver's choice.
     ApiKey(ApiKey),
+    /// An access token, which a token endpoint grants for the credentials of a client.
+    #[serde(rename = "oauth2")]
+    OAuth2(OAuth2),
 }
 
 /// A way in which a request authenticates.
@@ -49,8 +54,8 @@ trait Scheme {
     /// The name of its header, in lower case.
     fn header_name(&self) -> &str;
 
-    /// The value of its header.
-    fn header_value(&self, secret: &str) -> String;
+    /// The value of its header. `None` if the secret alone does not make one.
+    fn header_value(&self, secret: &str) -> Option<String>;
 }
 
 /// The header of the schemes of RFC 9110.
@@ -62,6 +67,15 @@ impl EndpointAuthentication {
             Self::Basic(basic) => basic,
             Self::Bearer(bearer) => bearer,
             Self::ApiKey(api_key) => api_key,
+            Self::OAuth2(oauth2) => oauth2,
+        }
+    }
+
+    /// The settings for access tokens, if it uses them.
+    pub fn oauth2(&self) -> Option<&OAuth2> {
+        match self {
+            Self::OAuth2(oauth2) => Some(oauth2),
+            Self::Basic(_) | Self::Bearer(_) | Self::ApiKey(_) => None,
         }
     }
 

@@ -56,8 +56,8 @@ impl Scheme for Basic {
         AUTHORIZATION
     }
 
-    fn header_value(&self, password: &str) -> String {
+    fn header_value(&self, password: &str) -> Option<String> {
         let pair = format!("{}:{password}", self.username);
-        format!("Basic {}", BASE64_STANDARD.encode(pair))
+        Some(format!("Basic {}", BASE64_STANDARD.encode(pair)))
     }
 }

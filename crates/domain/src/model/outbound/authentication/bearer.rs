@@ -42,7 +42,7 @@ impl Scheme for Bearer {
         AUTHORIZATION
     }
 
-    fn header_value(&self, token: &str) -> String {
-        format!("Bearer {token}")
+    fn header_value(&self, token: &str) -> Option<String> {
+        Some(format!("Bearer {token}"))
     }
 }

@@ -52,11 +52,12 @@ impl Credential {
         &self.secret
     }
 
-    /// The header that authenticates a request: its name in lower case, and its value.
-    pub fn header(&self) -> (String, String) {
+    /// The header that authenticates a request: its name in lower case, and its value. `None` if
+    /// the secret alone does not make one, but an access token does.
+    pub fn header(&self) -> Option<(String, String)> {
         let scheme = self.authentication.scheme();
-        let name = scheme.header_name().to_owned();
-        (name, scheme.header_value(&self.secret))
+        let value = scheme.header_value(&self.secret)?;
+        Some((scheme.header_name().to_owned(), value))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The errors of authentication.
 
-use super::super::CustomHeadersError;
+use super::super::{CustomHeadersError, EndpointUrlError};
 
 /// The reason why an authentication is refused. No message shows a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,9 @@ pub enum AuthenticationError {
         /// Its name in the API.
         member: &'static str,
     },
+    /// The URL of a token endpoint that breaks a rule for URLs of endpoints.
+    #[error("tokenUrl: {0}")]
+    TokenUrl(EndpointUrlError),
     /// A header that a customer must not set, or whose value it must not have.
     #[error(transparent)]
     Header(CustomHeadersError),
