@@ -30,11 +30,15 @@ const BOUNDS: [(&str, Action, &[&str]); 34] = [
     ("WebhookDelivery", Action::PutItem, &["MESSAGE"]),
     ("Recovery", Action::UpdateItem, &["RECOVERY"]),
     ("LookUpSubscriptions", Action::Query, &["CUSTOMER#"]),
-    ("LookUpSubscriptions", Action::GetItem, &["MESSAGE"]),
+    (
+        "LookUpSubscriptions",
+        Action::GetItem,
+        &["MESSAGE", "EVENT_TYPES"],
+    ),
     (
         "DeliverWebhook",
         Action::GetItem,
-        &["CUSTOMER#", "MESSAGE", "DATA_KEY"],
+        &["CUSTOMER", "MESSAGE", "DATA_KEY"],
     ),
     (
         "DeliverWebhook",
@@ -135,7 +139,14 @@ const BOUNDS: [(&str, Action, &[&str]); 34] = [
     (
         "PortalFunction",
         Action::GetItem,
-        &["CUSTOMER", "PORTAL", "CONSOLE", "RECOVERY", "MESSAGE"],
+        &[
+            "CUSTOMER",
+            "PORTAL",
+            "CONSOLE",
+            "RECOVERY",
+            "MESSAGE",
+            "EVENT_TYPES",
+        ],
     ),
     (
         "PortalFunction",

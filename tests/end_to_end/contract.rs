@@ -34,6 +34,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     contract::limiters(&store).await;
     contract::statistics(&store).await;
     contract::catalogue(&store).await;
+    contract::catalogue_summaries(&store).await;
     let fill = async || count_event_types(&client, MAX_TYPES - 1).await;
     contract::catalogue_bound(&store, fill).await;
     contract::portal_sessions(&store, "portal").await;
@@ -57,6 +58,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
         contract::deliveries(store, salt, put).await;
         contract::due_index(store, salt, put).await;
         contract::reopening(store, salt, put).await;
+        contract::cancelling(store, salt, put).await;
         contract::reads_at_once(store, &format!("{salt}-at-once"), put).await;
     }
     contract::deletion(&store, "deletion", put).await;

@@ -21,6 +21,8 @@ const OUTPUTS: &[&str] = &[
     "IdempotencyKeyPointer",
     "InstallationId",
     "LongestQueueDelaySeconds",
+    "NotificationDeadLetterQueueUrl",
+    "NotificationQueueUrl",
     "ConsoleSessionsFunctionName",
     "PortalAddress",
     "RecoveryStateMachineArn",

@@ -90,6 +90,24 @@ fn every_statement_of_a_role_names_one_resource_of_the_stack() {
             assert_eq!(statement["Condition"], condition, "{place}");
             continue;
         }
+        if sid == "SendFromSender" {
+            assert!(place.starts_with("NotifyContactsRole"), "{place}");
+            assert_eq!(actions(&statement), ["ses:SendEmail"], "{place}");
+            let sender = json!({"Ref": "NotificationSender"});
+            let condition = json!({"StringEquals": {"ses:FromAddress": sender}});
+            assert_eq!(statement["Condition"], condition, "{place}");
+            // The identity is the address or its domain. Neither is a resource of the stack.
+            let resources = statement["Resource"].to_string();
+            assert!(!resources.contains("\"*\""), "{place}");
+            let arns = resources.matches("arn:${AWS::Partition}:ses:").count();
+            assert_eq!(arns, 3, "{place}: {resources}");
+            assert!(
+                resources.contains(":identity/${NotificationSender}"),
+                "{place}"
+            );
+            assert!(resources.contains(":identity/${Domain}"), "{place}");
+            continue;
+        }
         let resource = referenced(&statement["Resource"]);
         assert!(
             resource.is_some_and(|id| template["Resources"].get(id).is_some()),

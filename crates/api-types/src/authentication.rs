@@ -7,7 +7,12 @@ use serde::{Deserialize, Serialize};
 /// The authentication of each request to an endpoint, with its secret, which is encrypted and never
 /// shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase", try_from = "Fields")]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    try_from = "Fields"
+)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(example = json!({"type": "basic", "username": "webhooks", "password": "…"})))]
 pub enum NewAuthentication {
@@ -59,6 +64,15 @@ pub enum NewAuthentication {
         #[serde(skip_serializing_if = "Option::is_none")]
         client_authentication: Option<ClientAuthentication>,
     },
+    /// A client certificate in the TLS handshake.
+    Mtls {
+        /// In PEM: the certificate, then those of its authorities, at most 4 in all.
+        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 12288))]
+        certificate: String,
+        /// The private key of the certificate, in PEM and not encrypted.
+        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 4096))]
+        private_key: String,
+    },
 }
 
 /// The place of the client's credentials in a request for a token.
@@ -87,13 +101,18 @@ impl fmt::Debug for NewAuthentication {
             Self::Bearer { .. } => "Bearer(…)",
             Self::ApiKey { .. } => "ApiKey(…)",
             Self::OAuth2 { .. } => "OAuth2(…)",
+            Self::Mtls { .. } => "Mtls(…)",
         })
     }
 }
 
 /// The authentication of each request to an endpoint, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(example = json!({"type": "basic", "username": "webhooks"})))]
 pub enum Authentication {
@@ -125,6 +144,19 @@ pub enum Authentication {
         /// The place of the client's credentials.
         client_authentication: ClientAuthentication,
     },
+    /// A client certificate in the TLS handshake.
+    Mtls {
+        /// The name of its owner, at most the first 256 bytes.
+        subject: String,
+        /// The name of the authority that issued it, at most the first 256 bytes.
+        issuer: String,
+        /// The SHA-256 of the certificate in DER, in hexadecimal digits.
+        sha256_fingerprint: String,
+        /// The time from which it is valid.
+        not_before: String,
+        /// The time until which it is valid. Replace it before.
+        not_after: String,
+    },
 }
 
 /// The type of an authentication.
@@ -143,11 +175,19 @@ pub enum AuthenticationType {
     #[serde(rename = "oauth2")]
     #[strum(to_string = "oauth2")]
     OAuth2,
+    /// A client certificate in the TLS handshake.
+    Mtls,
 }
 
 impl AuthenticationType {
     /// All types.
-    pub const ALL: [Self; 4] = [Self::Basic, Self::Bearer, Self::ApiKey, Self::OAuth2];
+    pub const ALL: [Self; 5] = [
+        Self::Basic,
+        Self::Bearer,
+        Self::ApiKey,
+        Self::OAuth2,
+        Self::Mtls,
+    ];
 }
 
 impl Authentication {
@@ -158,6 +198,7 @@ impl Authentication {
             Self::Bearer {} => AuthenticationType::Bearer,
             Self::ApiKey { .. } => AuthenticationType::ApiKey,
             Self::OAuth2 { .. } => AuthenticationType::OAuth2,
+            Self::Mtls { .. } => AuthenticationType::Mtls,
         }
     }
 }
@@ -178,6 +219,8 @@ struct Fields {
     scope: Option<String>,
     audience: Option<String>,
     client_authentication: Option<ClientAuthentication>,
+    certificate: Option<String>,
+    private_key: Option<String>,
 }
 
 impl TryFrom<Fields> for NewAuthentication {
@@ -209,6 +252,10 @@ impl TryFrom<Fields> for NewAuthentication {
                 audience: fields.audience.take(),
                 client_authentication: fields.client_authentication.take(),
             },
+            AuthenticationType::Mtls => Self::Mtls {
+                certificate: required("certificate", &mut fields.certificate)?,
+                private_key: required("privateKey", &mut fields.private_key)?,
+            },
         };
         let others = [
             ("username", fields.username.is_some()),
@@ -225,6 +272,8 @@ impl TryFrom<Fields> for NewAuthentication {
                 "clientAuthentication",
                 fields.client_authentication.is_some(),
             ),
+            ("certificate", fields.certificate.is_some()),
+            ("privateKey", fields.private_key.is_some()),
         ];
         match others.into_iter().find(|(_, is_given)| *is_given) {
             Some((name, _)) => Err(format!("{name}: is not a field of the type `{kind}`")),
@@ -245,6 +294,7 @@ mod tests {
             r#"{"type":"apiKey","header":"x-key","value":"s3cret"}"#,
             r#"{"type":"oauth2","tokenUrl":"https://a.example/","clientId":"acme","clientSecret":"s3cret"}"#,
             r#"{"type":"oauth2","tokenUrl":"https://a.example/","clientId":"acme","clientSecret":"s3cret","scope":"a b","audience":"c","clientAuthentication":"body"}"#,
+            r#"{"type":"mtls","certificate":"-----BEGIN","privateKey":"s3cret"}"#,
         ] {
             let given: NewAuthentication = serde_json::from_str(json).unwrap();
             assert_eq!(serde_json::to_string(&given).unwrap(), json);
@@ -262,6 +312,17 @@ mod tests {
             // So an answer that is sent back does not take the secret away.
             let refused = serde_json::from_str::<NewAuthentication>(json).unwrap_err();
             assert!(refused.to_string().contains("is required"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_summary_of_a_certificate_is_no_certificate() {
+        let json = r#"{"type":"mtls","subject":"CN=a","issuer":"CN=b","sha256Fingerprint":"00","notBefore":"2026-01-01T00:00:00.000Z","notAfter":"2027-01-01T00:00:00.000Z"}"#;
+        let shown: Authentication = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&shown).unwrap(), json);
+        assert_eq!(shown.kind(), AuthenticationType::Mtls);
+        for json in [json, r#"{"type":"mtls","certificate":"-----BEGIN"}"#] {
+            assert!(serde_json::from_str::<NewAuthentication>(json).is_err());
         }
     }
 

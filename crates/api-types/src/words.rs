@@ -117,6 +117,9 @@ pub fn state(delivery: &Delivery, until: impl Fn(&str) -> String) -> String {
         (DeliveryStatus::Cancelled, Some(DeliveryReason::Discarded)) => {
             "it was held, and then discarded".to_owned()
         }
+        (DeliveryStatus::Cancelled, Some(DeliveryReason::Requested)) => {
+            format!("its message was cancelled, after {tried}{last_brief}")
+        }
         (_, Some(reason)) => format!("{reason}, {tried}{last_brief}"),
         (_, None) => format!("{tried}{last_brief}"),
     }

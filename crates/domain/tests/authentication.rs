@@ -37,10 +37,8 @@ fn open(
     of: &Subscription,
 ) -> Result<(String, String), VaultError> {
     let opened = stage.manage.vault.open_credential(sealed, of);
-    opened
-        .now_or_never()
-        .unwrap()
-        .map(|opened| opened.header().unwrap())
+    let opened = opened.now_or_never().unwrap();
+    opened.map(|opened| opened.header().unwrap())
 }
 
 fn header(name: &str, value: &str) -> (String, String) {
@@ -288,7 +286,7 @@ fn shown_form(stage: &ManagedSubscription) -> String {
         return format!("{name}: {value}");
     }
     let client = credential.authentication().oauth2().unwrap();
-    let request = client.token_request(credential.secret(), None, Duration::ZERO);
+    let request = client.token_request(credential.secret().unwrap(), None, Duration::ZERO);
     let headers = request.headers.iter();
     let headers = headers.filter(|(name, _)| name != "user-agent");
     let headers: Vec<_> = headers

@@ -26,8 +26,10 @@ pub(crate) const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
 pub(crate) const CUSTOMERS: &str = "CUSTOMERS";
 /// The partition of the event catalogue.
 pub(crate) const EVENT_TYPES: &str = "EVENT_TYPES";
-/// The sort key of the number of types. No name begins with `#`, and all names are after it.
+/// The sort key of the index of types. No name begins with `#`, and all names are after it.
 pub(crate) const EVENT_TYPES_COUNT: &str = "#COUNT";
+/// The sort key of the types that validate their events. It is before [`EVENT_TYPES_COUNT`].
+const VALIDATED_TYPES: &str = "#CHECKED";
 const STATISTICS_PREFIX: &str = "STATISTICS#";
 const VERSION_PREFIX: &str = "VERSION#";
 const EXCHANGE_PREFIX: &str = "EXCHANGE#";
@@ -227,7 +229,15 @@ impl Key {
         }
     }
 
-    /// The number of event types in the catalogue.
+    /// The event types that validate their events.
+    pub(crate) fn validated_types() -> Self {
+        Self {
+            pk: EVENT_TYPES.to_owned(),
+            sk: VALIDATED_TYPES.to_owned(),
+        }
+    }
+
+    /// The index of the event types in the catalogue, with their number.
     pub(crate) fn event_type_count() -> Self {
         Self {
             pk: EVENT_TYPES.to_owned(),

@@ -7,7 +7,8 @@
 //! |---|---|---|
 //! | customer, with its usage | `CUSTOMERS` | `{customer id}` |
 //! | event type in the catalogue | `EVENT_TYPES` | `{name}` |
-//! | number of event types | `EVENT_TYPES` | `#COUNT` |
+//! | index of the event types, with their number | `EVENT_TYPES` | `#COUNT` |
+//! | event types that validate their events | `EVENT_TYPES` | `#CHECKED` |
 //! | subscription | `CUSTOMER#{customer id}` | `SUBSCRIPTION#{subscription id}` |
 //! | message | `MESSAGE#{message id}` | `MESSAGE` |
 //! | delivery | `MESSAGE#{message id}` | `DELIVERY#{subscription id}` |

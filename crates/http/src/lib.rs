@@ -18,6 +18,9 @@
 //! - No proxy from the environment, no decompression, no cookies, HTTP/1.1 only, TLS 1.2 or
 //!   newer against Mozilla's roots. Verification cannot be switched off. (The feature `bench`
 //!   adds an authority, and no release build has it.)
+//! - A request with a client certificate shares its connections and its TLS sessions only with
+//!   requests of the same subscription, certificate and origin. One without shares them with no
+//!   request that has one.
 //! - Bounded memory: at most 256 KiB of a response's head and [`MAX_BODY_BYTES`] of its body
 //!   are read, and only the beginning of the body is kept.
 //! - A dead address among several delays an exchange by a quarter of a second, because
@@ -50,6 +53,7 @@
 compile_error!("a release build trusts no authority of a measurement: build it without `bench`");
 
 mod body;
+mod certified;
 mod connection;
 mod dial;
 mod excerpt;

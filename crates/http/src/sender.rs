@@ -17,8 +17,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsConnector;
 use url::Position;
+use webhooks_domain::outbound::authentication::ClientIdentity;
 use webhooks_domain::outbound::{
     AddressPolicy, AttemptOutcome, DeniedHosts, EndpointHost, EndpointUrl, KeptResponseBytes,
     Method, ResponseBody, ResponseHeaders, Timings, WebhookRequest, WebhookResponse,
@@ -29,18 +29,18 @@ use crate::body::{Ending, read_body};
 use crate::connection::{Connection, NoResponse};
 use crate::dial;
 use crate::excerpt::Excerpt;
-use crate::failure::Failure;
+use crate::failure::{Client, Failure};
 use crate::head;
 use crate::phase::Phase;
-use crate::pool::Pool;
+use crate::pool::{Pool, Route};
 use crate::resolver::{self, CheckedResolver};
-use crate::tls;
+use crate::tls::Tls;
 
 /// Sends webhooks over HTTP/1.1. A clone is cheap and shares the connections.
 #[derive(Clone)]
 pub struct HttpSender {
     resolver: CheckedResolver,
-    tls: TlsConnector,
+    tls: Arc<Tls>,
     pool: Arc<Pool>,
     policy: AddressPolicy,
     denied: DeniedHosts,
@@ -133,7 +133,7 @@ impl HttpSender {
     ) -> Result<Self, HttpSenderError> {
         Ok(Self {
             resolver: CheckedResolver::new(resolver, policy.clone()),
-            tls: TlsConnector::from(Arc::new(tls::config(roots)?)),
+            tls: Arc::new(Tls::new(roots)?),
             pool: Arc::new(Pool::new()),
             policy,
             denied: DeniedHosts::default(),
@@ -202,17 +202,20 @@ impl HttpSender {
         bound: Bound,
         course: &mut Course,
     ) -> Result<Answer, Failure> {
-        if let Some(mut kept) = self.pool.take(&request.origin) {
+        if let Some(mut kept) = self.pool.take(&request.route) {
             match course.send(&mut kept, request, bound).await? {
                 Ok(response) => return Ok(Answer::Whole(kept, response)),
                 Err(failure) if failure.heard.is_empty() => {}
-                Err(failure) => return Answer::from_failure(&failure, kept.address()),
+                Err(failure) => {
+                    return Answer::from_failure(&failure, kept.address(), request.client());
+                }
             }
         }
-        let mut fresh = self.connect(url, bound, course).await?;
+        let identity = request.identity.as_deref();
+        let mut fresh = self.connect(url, identity, bound, course).await?;
         match course.send(&mut fresh, request, bound).await? {
             Ok(response) => Ok(Answer::Whole(fresh, response)),
-            Err(failure) => Answer::from_failure(&failure, fresh.address()),
+            Err(failure) => Answer::from_failure(&failure, fresh.address(), request.client()),
         }
     }
 
@@ -220,6 +223,7 @@ impl HttpSender {
     async fn connect(
         &self,
         url: &EndpointUrl,
+        identity: Option<&ClientIdentity>,
         bound: Bound,
         course: &mut Course,
     ) -> Result<Connection, Failure> {
@@ -252,11 +256,14 @@ impl HttpSender {
         let _ = stream.set_nodelay(true);
         let connection = if url.is_https() {
             let started = Instant::now();
-            let handshake = self.tls.connect(server_name(url)?, stream);
+            let connector = self.tls.connector(identity).map_err(|_| {
+                Failure::unreachable("tls: client certificate and key cannot be used")
+            })?;
+            let handshake = connector.connect(server_name(url)?, stream);
             let stream = bound
                 .wait(Phase::Connect, handshake)
                 .await?
-                .map_err(|error| Failure::from_handshake(&error))?;
+                .map_err(|error| Failure::from_handshake(&error, Client::of(identity)))?;
             timings.tls_ms = Some(elapsed_ms(started));
             Connection::over(stream, address).await
         } else {
@@ -274,14 +281,14 @@ impl HttpSender {
             Ok(prepared) => self
                 .request(&prepared, &url, bound, &mut course)
                 .await
-                .map(|answer| (answer, prepared.origin)),
+                .map(|answer| (answer, prepared.route)),
             Err(failure) => Err(failure),
         };
         let duration_ms = elapsed_ms(started);
         let Course { dialled, timings } = course;
         let response = match answered {
-            Ok((Answer::Whole(connection, response), origin)) => {
-                self.finish(connection, response, origin, bound).await
+            Ok((Answer::Whole(connection, response), route)) => {
+                self.finish(connection, response, route, bound).await
             }
             Ok((Answer::Status(status, address), _)) => WebhookResponse {
                 outcome: outcome(status),
@@ -315,7 +322,7 @@ impl HttpSender {
 
     /// Keeps a connection for the next request as this one.
     pub(crate) fn keep(&self, request: Prepared, connection: Connection) {
-        self.pool.keep(request.origin, connection);
+        self.pool.keep(request.route, connection);
     }
 
     /// Reads the needed part of the body, and keeps the connection if it can be used again.
@@ -323,7 +330,7 @@ impl HttpSender {
         &self,
         mut connection: Connection,
         response: Response<Incoming>,
-        origin: String,
+        route: Route,
         bound: Bound,
     ) -> WebhookResponse {
         let (head, mut body) = response.into_parts();
@@ -341,7 +348,7 @@ impl HttpSender {
         let (body, ending) = read_body(&mut body, bound, Excerpt::of(kept_bytes)).await;
         if matches!(ending, Ending::Complete) && !is_ambiguous(&head.headers) {
             connection.finish();
-            self.pool.keep(origin, connection);
+            self.pool.keep(route, connection);
         }
         WebhookResponse {
             outcome,
@@ -400,7 +407,11 @@ pub(crate) enum Answer {
 
 impl Answer {
     /// Accepts a complete head even if the client refuses it.
-    fn from_failure(failure: &NoResponse, address: IpAddr) -> Result<Self, Failure> {
+    fn from_failure(
+        failure: &NoResponse,
+        address: IpAddr,
+        client: Client,
+    ) -> Result<Self, Failure> {
         let status = failure
             .error
             .is_parse()
@@ -408,7 +419,7 @@ impl Answer {
             .flatten();
         match status {
             Some(status) => Ok(Self::Status(status, address)),
-            None => Err(Failure::from_exchange(failure)),
+            None => Err(Failure::from_exchange(failure, client)),
         }
     }
 }
@@ -424,7 +435,8 @@ fn outcome(status: StatusCode) -> AttemptOutcome {
 /// A request that can be sent more than once.
 pub(crate) struct Prepared {
     method: HttpMethod,
-    origin: String,
+    route: Route,
+    identity: Option<Box<ClientIdentity>>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
@@ -445,11 +457,19 @@ impl Prepared {
                 Method::Put => HttpMethod::PUT,
                 Method::Patch => HttpMethod::PATCH,
             },
-            origin: request.url.origin(),
+            route: Route {
+                origin: request.url.origin(),
+                identity: request.identity.as_ref().map(|identity| identity.id()),
+            },
+            identity: request.identity,
             uri,
             headers: header_map(host, &request.headers)?,
             body: request.body.into(),
         })
+    }
+
+    fn client(&self) -> Client {
+        Client::of(self.identity.as_deref())
     }
 
     fn to_http(&self) -> Request<Full<Bytes>> {

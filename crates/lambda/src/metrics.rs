@@ -135,6 +135,11 @@ metrics! {
     /// Events that are sent to a subscription without filtering because its filter costs too
     /// much, counted by `look-up-subscriptions`.
     FiltersGivenUp: Count,
+    /// Events that do not match the schema of their type, counted by `look-up-subscriptions`.
+    SchemaViolations: Count,
+    /// Events that could not be checked by the schema of their type, counted by
+    /// `look-up-subscriptions`.
+    EventsNotChecked: Count,
     /// Deliveries that are held until their subscription is active again.
     Held: Count,
     /// Tasks that were deferred because a circuit breaker is open.

@@ -67,7 +67,11 @@ struct TransformFields {
 }
 
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 enum CredentialFields {
     Basic {
         username: String,
@@ -86,6 +90,10 @@ enum CredentialFields {
         #[serde(flatten)]
         settings: OAuth2,
     },
+    Mtls {
+        certificate: String,
+        private_key: String,
+    },
 }
 
 fn credential(fields: CredentialFields) -> Credential {
@@ -101,6 +109,13 @@ fn credential(fields: CredentialFields) -> Credential {
             client_secret,
             settings,
         } => (EndpointAuthentication::OAuth2(settings), client_secret),
+        CredentialFields::Mtls {
+            certificate,
+            private_key,
+        } => {
+            let given = Credential::client_certificate(&certificate, &private_key);
+            return given.expect("tests name valid certificates");
+        }
     };
     Credential::new(authentication, secret).expect("tests name valid credentials")
 }

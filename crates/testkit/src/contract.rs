@@ -4,6 +4,7 @@
 //! Each suite uses its own customers and messages, named by `salt`.
 
 mod at_once;
+mod cancelling;
 mod catalogue;
 mod customers;
 mod deletion;
@@ -23,7 +24,8 @@ mod unhealthy;
 use std::time::Duration;
 
 pub use at_once::reads_at_once;
-pub use catalogue::{catalogue, catalogue_bound};
+pub use cancelling::cancelling;
+pub use catalogue::{catalogue, catalogue_bound, catalogue_summaries};
 pub use customers::customers;
 pub use deletion::deletion;
 pub use exchanges::exchanges;

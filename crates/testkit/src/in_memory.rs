@@ -97,6 +97,7 @@ struct State {
     meanwhile: Option<Meanwhile>,
     deliverer: Option<Deliverer>,
     before_reopening: Option<Meanwhile>,
+    before_cancelling: Option<Meanwhile>,
     before_recovery_write: Option<Meanwhile>,
     before_health_change: Option<Meanwhile>,
 }
@@ -292,6 +293,11 @@ impl InMemoryBackend {
     /// Sets a callback that runs once, before the next delivery is reopened.
     pub fn before_reopening(&self, meanwhile: impl Fn(&Self) + Send + Sync + 'static) {
         self.state().before_reopening = Some(Arc::new(meanwhile));
+    }
+
+    /// Sets a callback that runs once, before the next delivery is cancelled.
+    pub fn before_cancelling(&self, meanwhile: impl Fn(&Self) + Send + Sync + 'static) {
+        self.state().before_cancelling = Some(Arc::new(meanwhile));
     }
 
     /// Sets a callback that runs once, before the next progress of a recovery is written.

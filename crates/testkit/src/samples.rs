@@ -58,6 +58,7 @@ pub fn event_reader() -> EventReader {
         customer_id: pointer("/detail/customerId"),
         idempotency_key: pointer("/detail/idempotencyKey"),
         deadline: pointer("/detail/webhookDeadline"),
+        deliver_at: pointer("/detail/webhookDeliverAt"),
     }
 }
 
@@ -191,6 +192,19 @@ pub fn token_record(revision: u64) -> TokenRecord {
     }
 }
 
+/// The summary of a client certificate, with a key that is not encrypted.
+pub fn client_certificate() -> SealedCredential {
+    let settings = serde_json::json!({
+        "type": "mtls", "subject": "CN=webhooks, O=Example", "issuer": "CN=Example CA",
+        "sha256Fingerprint": "0".repeat(64), "notBefore": NOW,
+        "notAfter": NOW + Duration::from_hours(24 * 365),
+    });
+    SealedCredential {
+        authentication: serde_json::from_value(settings).expect("a summary"),
+        sealed: vec![7; 700],
+    }
+}
+
 /// A shape whose format does not say everything.
 pub fn transform() -> PayloadShape {
     let paths = [("order".to_owned(), "$.detail.order".to_owned())];
@@ -211,6 +225,8 @@ pub fn message(customer_id: &str, event_id: &str) -> Message {
         event_type: "order.created".parse().expect("a type"),
         time: "2026-01-31T09:30:00Z".to_owned(),
         deadline: None,
+        deliver_at: None,
+        cancelled_at: None,
         is_test: false,
         payload: Payload::new(r#"{"detail":{"order":1}}"#),
     }

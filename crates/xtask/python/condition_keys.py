@@ -7,12 +7,14 @@ never fills these keys of a request:
 - events:source and events:detail-type, of PutEvents
 - dynamodb:LeadingKeys
 - dynamodb:Attributes of UpdateItem: the names in its key and its expressions
+- ses:FromAddress of SendEmail, whose resource is the identity of that address
 
 A condition on a key that is never there refuses everybody (`StringEquals`), or
 nobody (`StringEqualsIfExists`): neither would be a test of the condition.
 
 Its request handler asks `iam_actions.request_tag_context` for the keys of every request,
-whatever the service. That function is wrapped, and nothing else is changed.
+whatever the service. That function is wrapped, and the one that names the
+resource of a request to SES. Nothing else is changed.
 """
 
 import json
@@ -29,11 +31,30 @@ def install():
 
     iam_actions.request_tag_context = tags_and_keys
 
+    resource = iam_actions._ses_v2_resource_arn
+
+    def resource_of_sender(method, path, body, region, account_id):
+        sender = _sender(body) if path.rstrip("/").endswith("/outbound-emails") else None
+        if sender is None:
+            return resource(method, path, body, region, account_id)
+        return f"arn:aws:ses:{region}:{account_id}:identity/{sender}"
+
+    iam_actions._ses_v2_resource_arn = resource_of_sender
+
+
+def _sender(body):
+    """The sender of an e-mail. None if the request names none."""
+    try:
+        request = json.loads(body)
+    except ValueError:
+        return None
+    return request.get("FromEmailAddress") if isinstance(request, dict) else None
+
 
 def keys_of(iam_action, body):
     """The condition keys of one request that MiniStack does not know."""
     service, _, operation = iam_action.partition(":")
-    read = {"kms": _kms, "events": _events, "dynamodb": _dynamodb}.get(service)
+    read = {"kms": _kms, "events": _events, "dynamodb": _dynamodb, "ses": _ses}.get(service)
     if read is None:
         return {}
     try:
@@ -59,6 +80,11 @@ def _events(operation, request):
         **_one_or_all("events:source", [entry.get("Source") for entry in entries]),
         **_one_or_all("events:detail-type", [entry.get("DetailType") for entry in entries]),
     }
+
+
+def _ses(operation, request):
+    sender = request.get("FromEmailAddress")
+    return {"ses:FromAddress": sender} if operation == "SendEmail" and sender else {}
 
 
 def _one_or_all(key, values):

@@ -33,6 +33,7 @@ pub(crate) fn customer_written(written: &WrittenCustomer, caller: &Caller) {
             before.max_subscriptions != now.max_subscriptions,
         ),
         ("rateLimitPerSecond", before.rate_limit != now.rate_limit),
+        ("contacts", before.contacts != now.contacts),
     ];
     let changed = fields.into_iter().filter(|(_, has_changed)| *has_changed);
     let changed: Vec<_> = changed.map(|(name, _)| name).collect();
@@ -65,7 +66,8 @@ pub(crate) fn event_type_written(written: &WrittenEntry, caller: &Caller) {
         Some(_) => "event type changed",
         None => "event type created",
     };
-    info!(event.type = %written.entry.name, caller.arn = caller.arn, "{message}");
+    let validation = written.entry.documentation.validation.as_str();
+    info!(event.type = %written.entry.name, validation, caller.arn = caller.arn, "{message}");
 }
 
 /// An event type was deleted from the catalogue.

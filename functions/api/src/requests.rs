@@ -25,7 +25,7 @@ pub(crate) use recovery::{recover, replay};
 pub(crate) use rotation::rotation;
 pub(crate) use subscription::{held, held_fate, subscription_change};
 pub(crate) use test_event::test_event_type;
-pub(crate) use transform_test::transformed;
+pub(crate) use transform_test::{TrialEvent, transformed};
 
 fn whole(api::WholeNumber(number): api::WholeNumber) -> u64 {
     number.into()

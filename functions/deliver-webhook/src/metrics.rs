@@ -156,6 +156,7 @@ mod tests {
             event_at: Some(NOW - Duration::from_secs(2)),
             summary: summary(),
             changes: Vec::new(),
+            warning: None,
         }
     }
 
@@ -223,6 +224,7 @@ mod tests {
             event_at: None,
             summary: summary(),
             changes: Vec::new(),
+            warning: None,
         }]);
         assert_eq!(line["AttemptsSucceeded"], 1);
         assert!(line.get("Delivered").is_none());

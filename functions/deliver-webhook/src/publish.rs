@@ -9,12 +9,15 @@ use webhooks_domain::deliver::Report;
 use webhooks_domain::delivery::DeliveryTask;
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::operational::OperationalEvent;
-use webhooks_domain::publish::publish;
+use webhooks_domain::publish::{add_contacts, publish};
+use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::{EventBus, Metric, Metrics, TraceHeader, Tracer, with_sources};
 
 /// Collects the operational events of a batch.
 pub(crate) struct Publisher {
     pub(crate) bus: EventBus,
+    /// Has the contacts of customers, which only warnings need.
+    pub(crate) table: DynamoStore,
     pub(crate) operator: Option<CustomerId>,
     pub(crate) tracer: Tracer,
     pub(crate) events: Mutex<Vec<OperationalEvent>>,
@@ -32,6 +35,8 @@ impl Publisher {
         self.events().extend(event);
         let changes = OperationalEvent::of_changes(&task.delivery, report);
         self.events().extend(changes);
+        let warning = OperationalEvent::of_warning(&task.delivery, report);
+        self.events().extend(warning);
         if let (Some(trace), Report::Attempted { attempt, .. }) = (trace, report) {
             let end = attempt.at + Duration::from_millis(attempt.duration_ms.into());
             let annotations = serde_json::json!({
@@ -47,16 +52,21 @@ impl Publisher {
     /// Publishes the batch's events in one call, within the time limit. If an event is lost,
     /// its change is still in the table.
     pub(crate) async fn publish(&self, metrics: &Metrics, time_left: Duration) {
-        let events = std::mem::take(&mut *self.events());
+        let mut events = std::mem::take(&mut *self.events());
         let count = events.len();
         if count == 0 {
             return;
         }
-        let published = timeout(
-            time_left,
-            publish(&self.bus, self.operator.as_ref(), events),
-        );
-        let problem = match published.await {
+        let published = async {
+            if let Err(failure) = add_contacts(&self.table, &mut events).await {
+                warn!(
+                    error = with_sources(&failure),
+                    "warnings are published without contacts"
+                );
+            }
+            publish(&self.bus, self.operator.as_ref(), events).await
+        };
+        let problem = match timeout(time_left, published).await {
             Ok(Ok(())) => return,
             Ok(Err(failure)) => with_sources(&failure),
             Err(_) => "no time was left".to_owned(),

@@ -14,6 +14,7 @@ use lambda_http::http::{HeaderValue, Method};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use webhooks_api_types as api;
+use webhooks_domain::ids::MessageId;
 use webhooks_domain::portal_access::CustomerScope;
 use webhooks_domain::portal_allowance::Taken;
 use webhooks_domain::portal_session::Capability;
@@ -135,6 +136,19 @@ impl ScopedApi {
         let tail = ["test"];
         let request = request(scope, Capability::Manage, Method::POST, Some(of), &tail)?;
         self.send(with_body(request, &test)).await
+    }
+
+    /// Cancels what is still pending of a message.
+    pub(crate) async fn cancel(
+        &self,
+        scope: &CustomerScope,
+        message: &MessageId,
+    ) -> Result<(), Refusal> {
+        scope.require(Capability::Resend)?;
+        let (customer, message) = (scope.customer().to_string(), message.to_string());
+        let path = ["customers", &customer, "messages", &message, "cancel"];
+        let request = Invocation::new(&PortalScope::from(scope), Method::POST, path);
+        self.done(request).await
     }
 
     /// Tries a filter on an event.

@@ -16,9 +16,12 @@ use crate::router::Portal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Done {
     Resent,
+    Cancelled,
     Created,
     Changed,
     Cleared,
+    CreatedWithUnknownTypes,
+    ChangedWithUnknownTypes,
     Paused,
     Enabled,
     Deleted,
@@ -26,11 +29,14 @@ pub(crate) enum Done {
 }
 
 impl Done {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 11] = [
         Self::Resent,
+        Self::Cancelled,
         Self::Created,
         Self::Changed,
         Self::Cleared,
+        Self::CreatedWithUnknownTypes,
+        Self::ChangedWithUnknownTypes,
         Self::Paused,
         Self::Enabled,
         Self::Deleted,
@@ -44,9 +50,12 @@ impl Done {
     fn name(self) -> &'static str {
         match self {
             Self::Resent => "resent",
+            Self::Cancelled => "cancelled",
             Self::Created => "created",
             Self::Changed => "changed",
             Self::Cleared => "cleared",
+            Self::CreatedWithUnknownTypes => "created-unknown",
+            Self::ChangedWithUnknownTypes => "changed-unknown",
             Self::Paused => "paused",
             Self::Enabled => "enabled",
             Self::Deleted => "deleted",
@@ -58,12 +67,26 @@ impl Done {
     pub(crate) fn flash(self) -> Flash {
         let (tone, text) = match self {
             Self::Resent => (Tone::Good, "The webhook is sent again."),
+            Self::Cancelled => (
+                Tone::Waiting,
+                "The webhook is cancelled. A request that is under way is not stopped.",
+            ),
             Self::Created => (Tone::Good, "The endpoint was added."),
             Self::Changed => (Tone::Good, "The endpoint was changed."),
             Self::Cleared => (
                 Tone::Waiting,
                 "The endpoint was changed. Its secret headers and its authentication were for the \
                  old address, and were removed: enter again what the new one needs.",
+            ),
+            Self::CreatedWithUnknownTypes => (
+                Tone::Waiting,
+                "The endpoint was added. It names event types that are not described under \
+                 Event types: check how they are written.",
+            ),
+            Self::ChangedWithUnknownTypes => (
+                Tone::Waiting,
+                "The endpoint was changed. It names event types that are not described under \
+                 Event types: check how they are written.",
             ),
             Self::Paused => (Tone::Waiting, "The endpoint is paused."),
             Self::Enabled => (Tone::Good, "The endpoint is enabled."),

@@ -146,6 +146,7 @@ mod tests {
         "/customers/{customer}/endpoints/{subscription}/recoveries/count",
         "/customers/{customer}/endpoints/{subscription}/recoveries/{recovery}/stop",
         "/customers/{customer}/deliveries/{delivery}/resend",
+        "/customers/{customer}/deliveries/{delivery}/cancel",
     ];
 
     #[test]

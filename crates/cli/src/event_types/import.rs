@@ -21,9 +21,9 @@ use crate::{Outcome, input};
 pub(super) const HELP: &str = "\
 Examples:
   webhooks event-types import event-types.json --dry-run
-  webhooks event-types import openapi.json --yes
+  webhooks event-types import openapi.yaml --yes
 
-FILE is JSON. It has event types by name, or is an OpenAPI 3.1 document with a section `webhooks`:
+FILE is JSON or YAML. It has event types by name, or is an OpenAPI 3.1 document with a section `webhooks`:
   {\"eventTypes\": {\"order.created\": {\"description\": \"…\", \"schema\": {…}, \"examples\": [{…}]}}}";
 
 /// Options of `event-types import`.
@@ -145,8 +145,8 @@ impl Difference {
 fn differing(stored: &NewEventType, wanted: &NewEventType) -> Result<Vec<String>> {
     let [stored, wanted] = [stored, wanted].map(|event_type| -> Result<Map<String, Value>> {
         let mut fields: Map<_, _> = serde_json::from_value(serde_json::to_value(event_type)?)?;
-        // An empty list is stored as none.
-        fields.retain(|_, value| *value != Value::Array(Vec::new()));
+        // An empty list is stored as none, and so is the default.
+        fields.retain(|_, value| *value != Value::Array(Vec::new()) && value != "off");
         Ok(fields)
     });
     let (stored, wanted) = (stored?, wanted?);

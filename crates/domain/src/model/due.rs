@@ -66,6 +66,14 @@ impl NextAttempt {
         }
     }
 
+    /// The first attempt of a new delivery, which is due at `due_at`. The workflow queues its task
+    /// if the wait is short. If it fails to, the sweep sends the task soon after the attempt was due.
+    pub fn of_new(due_at: Timestamp, now: Timestamp, longest: LongestQueueDelay) -> Self {
+        let planned = Self::plan(due_at, now, longest);
+        let sweep_at = planned.sweep_at.min(due_at + GRACE);
+        Self { due_at, sweep_at }
+    }
+
     /// Plans an attempt that is due at `due_at`.
     pub fn plan(due_at: Timestamp, now: Timestamp, longest: LongestQueueDelay) -> Self {
         let sweep_at = if due_at.since(now) > longest.0 {

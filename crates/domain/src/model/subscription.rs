@@ -194,7 +194,7 @@ impl Subscription {
     /// The form of its requests.
     pub fn request_shape(&self) -> RequestShape {
         let authentication = self.authentication.as_ref();
-        let authentication = authentication.map(|it| it.authentication.header_name());
+        let authentication = authentication.and_then(|it| it.authentication.header_name());
         let names = self.secret_headers.names().chain(authentication);
         let mut secret_headers: Vec<_> = names.map(str::to_owned).collect();
         secret_headers.sort_unstable();

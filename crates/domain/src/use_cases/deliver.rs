@@ -30,6 +30,7 @@ use crate::health::Observation;
 use crate::limiter;
 use crate::limits::LimiterId;
 use crate::message::{BodyError, Message, PayloadError};
+use crate::outbound::authentication::ClientIdentity;
 use crate::outbound::{Credential, WebhookRequest, request_headers};
 use crate::payload_shape::PayloadShape;
 use crate::ports::{
@@ -46,8 +47,9 @@ use crate::vault::{Vault, VaultError};
 use access::{Access, Client};
 use admit::AdmissionOutcome;
 pub use customer_limits::CustomerLimits;
+use health_monitor::HealthEffects;
 pub use health_monitor::HealthMonitor;
-pub use report::{DeferReason, DeliverySummary, Recorded, Report};
+pub use report::{DeferReason, DeliverySummary, EndpointWarning, Recorded, Report};
 pub use token_cache::TokenCache;
 
 /// The status of a delivery whose subscription cannot be read.
@@ -122,24 +124,32 @@ where
     ///
     /// An attempt begins only if it is certain to be recorded before `end`.
     pub async fn run(&self, task: &DeliveryTask, end: Timestamp) -> Result<Report, DeliverError> {
+        let mut unrecorded = None;
         loop {
-            if let Some(report) = self.step(task, end).await? {
+            if let Some(report) = self.step(task, end, &mut unrecorded).await? {
                 return Ok(report);
             }
         }
     }
 
     /// `None` if another run has changed the delivery concurrently. The task is then decided again,
-    /// because it may be the only one for the next attempt.
+    /// because it may be the only one for the next attempt. An attempt that was not recorded for this
+    /// reason is left in `unrecorded`.
     async fn step(
         &self,
         task: &DeliveryTask,
         end: Timestamp,
+        unrecorded: &mut Option<Report>,
     ) -> Result<Option<Report>, DeliverError> {
         let id = &task.delivery;
         let Some((delivery, message)) = self.table.load(id).await? else {
             return Ok(Some(Report::Discarded(DiscardReason::NoDelivery)));
         };
+        if let Some(made) = unrecorded.take()
+            && let Some(report) = self.add_to_cancelled(&delivery, made).await?
+        {
+            return Ok(Some(report));
+        }
         match delivery.decide(task, self.clock.now()) {
             TaskDecision::Discard(reason) => Ok(Some(Report::Discarded(reason))),
             TaskDecision::Wait(remaining) => {
@@ -206,9 +216,46 @@ where
                         ..
                     }
                 );
-                Ok((!conflicted).then_some(report))
+                if conflicted {
+                    *unrecorded = Some(report);
+                    return Ok(None);
+                }
+                Ok(Some(report))
             }
         }
+    }
+
+    /// Adds an attempt to a delivery that was cancelled during it. The delivery stays cancelled,
+    /// also if the attempt succeeded. `None` if the delivery was not cancelled, or has the attempt.
+    async fn add_to_cancelled(
+        &self,
+        delivery: &Delivery,
+        made: Report,
+    ) -> Result<Option<Report>, StoreError> {
+        let Report::Attempted {
+            attempt,
+            event_at,
+            summary,
+            ..
+        } = made
+        else {
+            return Ok(None);
+        };
+        let is_next = attempt.number == delivery.next_attempt();
+        if !matches!(delivery.status, DeliveryStatus::Cancelled(_)) || !is_next {
+            return Ok(None);
+        }
+        let added = self.table.record_cancelled(&delivery.id, &attempt).await?;
+        Ok(
+            (added == WriteOutcome::Written).then_some(Report::Attempted {
+                attempt,
+                verdict: Verdict::Ended(delivery.status),
+                recorded: Recorded::AfterCancellation,
+                event_at,
+                summary,
+                changes: Vec::new(),
+            }),
+        )
     }
 
     async fn attempt(&self, due: &DueAttempt<'_>, end: Timestamp) -> Result<Report, DeliverError> {
@@ -223,11 +270,14 @@ where
         let secrets = self.vault.open_all(subscription, at).await?;
         let mut secret_headers = self.vault.open_headers(subscription).await?;
         let credential = self.credential(subscription).await?;
-        secret_headers.extend(credential.as_ref().map(header));
+        secret_headers.extend(credential.as_ref().and_then(header));
         secret_headers.sort_unstable();
         let shape = payload_shape(&self.table, delivery, Some(subscription)).await?;
         let shape = shape.ok_or(DeliverError::NoShape)?;
-        let request = request(due, &shape, &secrets, &secret_headers, at)?;
+        let request = WebhookRequest {
+            identity: identity(credential.as_ref(), subscription),
+            ..request(due, &shape, &secrets, &secret_headers, at)?
+        };
         let client = Client::of(credential.as_ref(), subscription);
         let started = self.clock.now();
         let access = match client {
@@ -251,7 +301,7 @@ where
             None => self.sender.send(request).await,
         };
         let values = secret_headers.iter().map(|(_, value)| value.as_str());
-        response.hide(values.chain(credential.as_ref().map(Credential::secret)));
+        response.hide(values.chain(credential.as_ref().and_then(Credential::secret)));
 
         let now = self.clock.now();
         let observation = Observation::of(&response, now);
@@ -298,14 +348,18 @@ where
         // Done after the record. Otherwise a crash after a 410 would hold this delivery instead of
         // ending it. An attempt that is not recorded is repeated, and is observed then. A test is
         // not observed.
-        let changes = match recorded {
+        let HealthEffects { changes, warning } = match recorded {
             Recorded::Written if !is_test => {
                 self.health_monitor
                     .after(&self.table, due, observation, &verdict)
                     .await?
             }
-            _ => Vec::new(),
+            _ => HealthEffects::default(),
         };
+        let warning = warning.map(|warning| {
+            let endpoint = subscription.url.without_query();
+            Box::new(EndpointWarning { warning, endpoint })
+        });
         Ok(Report::Attempted {
             attempt,
             verdict,
@@ -313,6 +367,7 @@ where
             event_at: event_at(delivery, message),
             summary: delivery.into(),
             changes,
+            warning,
         })
     }
 
@@ -399,18 +454,22 @@ struct DueAttempt<'a> {
 const LONGEST_ARRIVAL: Duration = Duration::from_hours(24);
 
 /// The time of the event. `None` if it is long before the delivery was prepared: then the event was
-/// replayed, or the producer set another time, and a latency has no meaning.
+/// replayed, or the producer set another time, and a latency has no meaning. If the event waits for
+/// its first attempt, the time at which that is due.
 fn event_at(delivery: &Delivery, message: &Message) -> Option<Timestamp> {
-    Timestamp::parse_rfc3339(&message.time)
-        .filter(|at| delivery.created_at.since(*at) <= LONGEST_ARRIVAL)
+    let at = Timestamp::parse_rfc3339(&message.time)
+        .filter(|at| delivery.created_at.since(*at) <= LONGEST_ARRIVAL)?;
+    Some(
+        message
+            .deliver_at
+            .map_or(at, |deliver_at| deliver_at.max(at)),
+    )
 }
 
-/// The header of an authentication, without a value if that is an access token.
-fn header(credential: &Credential) -> (String, String) {
-    let name = || credential.authentication().header_name().to_owned();
-    credential
-        .header()
-        .unwrap_or_else(|| (name(), String::new()))
+/// The header of an authentication, if it has one, without a value if that is an access token.
+fn header(credential: &Credential) -> Option<(String, String)> {
+    let name = credential.authentication().header_name()?.to_owned();
+    Some(credential.header().unwrap_or((name, String::new())))
 }
 
 /// The request of one attempt. The body is the same for every attempt.
@@ -442,7 +501,28 @@ fn request(
         body,
         timeout: subscription.timeout,
         spent: Duration::ZERO,
+        identity: None,
     })
+}
+
+/// The client certificate of the connection, for this subscription only.
+fn identity(
+    credential: Option<&Credential>,
+    subscription: &Subscription,
+) -> Option<Box<ClientIdentity>> {
+    let certificate = credential?.certificate()?.clone();
+    let Subscription {
+        customer_id,
+        id,
+        url,
+        ..
+    } = subscription;
+    Some(Box::new(ClientIdentity::new(
+        customer_id,
+        id,
+        url,
+        certificate,
+    )))
 }
 
 #[cfg(test)]
@@ -460,6 +540,8 @@ mod tests {
             event_type: delivery.event_type.clone(),
             time: time.to_string(),
             deadline: None,
+            deliver_at: None,
+            cancelled_at: None,
             is_test: false,
             payload: Payload::new("{}"),
         };

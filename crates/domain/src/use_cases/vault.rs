@@ -136,10 +136,9 @@ impl<S: DataKeyStore, K: KeyService, C: Clock> Vault<S, K, C> {
     ) -> Result<SealedCredential, VaultError> {
         let authentication = credential.authentication();
         let context = Context::of_credential(subscription, authentication);
-        let secret = credential.secret().as_bytes();
         Ok(SealedCredential {
             authentication: authentication.clone(),
-            sealed: self.seal_bytes(secret, &context).await?,
+            sealed: self.seal_bytes(&credential.to_stored(), &context).await?,
         })
     }
 
@@ -203,8 +202,8 @@ impl<S: DataKeyStore, K: KeyService, C: Clock> Vault<S, K, C> {
         let authentication = &sealed.authentication;
         let context = Context::of_credential(subscription, authentication);
         let secret = self.open_bytes(&sealed.sealed, &context).await?;
-        let secret = String::from_utf8(secret).map_err(|_| context.not_ours())?;
-        Ok(Credential::from_stored(authentication.clone(), secret))
+        let credential = Credential::from_stored(authentication.clone(), secret);
+        credential.ok_or_else(|| context.not_ours())
     }
 
     /// Seals an access token of this subscription.
@@ -412,7 +411,7 @@ impl<'a> Context<'a> {
                 url,
             } => {
                 let settings = serde_json::to_string(authentication);
-                let settings = settings.expect("settings are texts");
+                let settings = settings.expect("settings are texts and numbers");
                 format!("authentication\0{settings}\0{}", url.origin())
             }
             Content::Token { generation, url } => {

@@ -1,8 +1,12 @@
 //! Attempts authenticate to the endpoint.
 
-use crate::stage::{Stage, header, schedule, stage};
+use std::time::Duration;
+
+use crate::stage::{Stage, header, schedule, stage, stage_with};
 use webhooks_domain::delivery::{DeliveryStatus, FailureReason};
 use webhooks_domain::outbound::WebhookResponse;
+use webhooks_domain::outbound::authentication::ClientCertificate;
+use webhooks_testkit::client_certificates::ClientAuthority;
 use webhooks_testkit::samples;
 
 const BASIC: &str =
@@ -98,6 +102,63 @@ fn an_authentication_is_sent_to_no_other_origin() {
     assert!(stage.backend.requests().is_empty());
     let unreadable = DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable);
     assert_eq!(stage.delivery().status, unreadable);
+}
+
+/// The key is in no header, and so in no exchange either.
+#[test]
+fn an_attempt_has_the_client_certificate_of_its_own_time() {
+    let authority = ClientAuthority::new("Example CA");
+    let stage = stage(schedule(&[0, 5]));
+    stage.backend.answer([samples::response(500)]);
+    let (from, to) = (samples::NOW, samples::NOW + Duration::from_hours(24));
+    let issued = ["one", "two"].map(|name| authority.issue(name, from, to));
+    stage.update(&issued[0].change());
+    stage.run_first();
+    stage.update(&issued[1].change());
+    stage.drain();
+    let requests = stage.backend.requests();
+    let identities: Vec<_> = requests
+        .iter()
+        .map(|(_, request)| request.identity.clone().unwrap())
+        .collect();
+    for (identity, issued) in identities.iter().zip(&issued) {
+        let given = ClientCertificate::from_pem(&issued.certificate, &issued.private_key);
+        assert_eq!(*identity.certificate(), given.unwrap().1);
+    }
+    assert_ne!(identities[0].id(), identities[1].id());
+    let names = requests.iter().flat_map(|(_, request)| &request.headers);
+    assert!(names.clone().all(|(name, _)| name != "authorization"));
+    stage.update(r#"{"authentication":null}"#);
+    let shown = format!("{:?}", stage.shown());
+    assert!(!shown.contains("PRIVATE"), "{shown}");
+}
+
+/// The endpoint decides, because some accept it, and their clocks count.
+#[test]
+fn an_attempt_after_the_end_of_a_certificate_is_made() {
+    let authority = ClientAuthority::new("Example CA");
+    let stage = stage(schedule(&[0]));
+    let end = samples::NOW + Duration::from_secs(1);
+    stage.update(&authority.issue("one", samples::NOW, end).change());
+    stage.backend.set_now(end + Duration::from_secs(1));
+    stage.drain();
+    assert!(stage.backend.requests()[0].1.identity.is_some());
+}
+
+/// Two customers may have the same certificate, for example one that a platform hands out.
+#[test]
+fn subscriptions_with_the_same_certificate_have_different_identities() {
+    let authority = ClientAuthority::new("Example CA");
+    let stage = stage_with(schedule(&[0]), &[None, None]);
+    let to = samples::NOW + Duration::from_hours(24);
+    let change = authority.issue("one", samples::NOW, to).change();
+    stage.update(&change);
+    stage.update_of(stage.ids[1], &change);
+    stage.drain();
+    let requests = stage.backend.requests();
+    let [one, two] = [0, 1].map(|index: usize| requests[index].1.identity.clone().unwrap());
+    assert_eq!(one.certificate(), two.certificate());
+    assert_ne!(one.id(), two.id());
 }
 
 /// KMS is asked for the data key, and for nothing else.

@@ -4,6 +4,7 @@
 
 mod access_tokens;
 mod authentication;
+mod cancelling;
 mod cases;
 mod circuit_breaker;
 mod customer_limits;
@@ -18,3 +19,4 @@ mod resending;
 mod shapes;
 mod stage;
 mod testing;
+mod waiting;

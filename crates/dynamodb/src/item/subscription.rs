@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use webhooks_domain::health::{Health, Hold, OpenCircuit};
+use webhooks_domain::health::{FailingStep, Health, Hold, OpenCircuit};
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::outbound::{
     AuthenticationError, EndpointAuthentication, RequestTimeout, SealedCredential,
@@ -175,6 +175,8 @@ pub(crate) struct HealthItem {
     hold_since: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     check_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    warned: Option<FailingStep>,
 }
 
 impl HealthItem {
@@ -187,6 +189,7 @@ impl HealthItem {
             slow_since: health.slow_since,
             hold_since: health.hold.map(|hold| hold.since),
             check_at: health.hold.map(|hold| hold.check_at),
+            warned: health.warned,
         })
     }
 }
@@ -205,6 +208,7 @@ impl From<HealthItem> for Health {
             }),
             slow_since: item.slow_since,
             hold: hold.map(|(since, check_at)| Hold { since, check_at }),
+            warned: item.warned,
         }
     }
 }
@@ -307,6 +311,7 @@ mod tests {
                 }),
                 slow_since: Some(samples::NOW),
                 hold: Some(Hold::released(samples::NOW)),
+                warned: Some(FailingStep::HalfTimeToDisabling),
             },
             ..samples::subscription("acme", 1)
         };
@@ -331,6 +336,7 @@ mod tests {
             }),
             slow_since: Some(samples::NOW),
             hold: Some(Hold::released(samples::NOW)),
+            warned: Some(FailingStep::HalfTimeToDisabling),
         };
         let sealed = (0..20).map(|n| (format!("x-name-{n:02}"), vec![0; 128]));
         let small = Subscription {
@@ -382,7 +388,11 @@ mod tests {
             .unwrap(),
             ..small.clone()
         };
-        for subscription in [small, large, secret, fields] {
+        let certificate = Subscription {
+            authentication: Some(samples::client_certificate()),
+            ..small.clone()
+        };
+        for subscription in [small, large, secret, fields, certificate] {
             let item = to_item(&SubscriptionItem::from(&subscription));
             let (bytes, counted) = (billed_bytes(item), subscription.size_bytes());
             assert!(bytes <= counted, "{bytes} bytes, counted as {counted}");

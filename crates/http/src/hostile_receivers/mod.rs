@@ -9,6 +9,7 @@
 mod addresses;
 mod authority;
 mod body;
+pub(crate) mod client_certificates;
 mod connection;
 mod details;
 mod dns;
@@ -87,6 +88,7 @@ fn request(url: &str) -> WebhookRequest {
         body: b"{}".to_vec(),
         timeout: None,
         spent: Duration::ZERO,
+        identity: None,
     }
 }
 

@@ -88,9 +88,12 @@ pub fn form_page(frame: &Frame, draft: &Draft) -> String {
 
 fn basics(draft: &Draft) -> Markup {
     let (form, problem) = (&draft.form, draft.problem.as_ref());
+    let known = Href::from(Route::EventTypes {
+        customer: draft.customer.clone(),
+    });
     let types = html! {
         "One a line: a type such as " code { "order.created" } ", all below a prefix such as "
-        code { "order.*" } ", or " code { "*" } " for all."
+        code { "order.*" } ", or " code { "*" } " for all. " a href=(known) { "All event types" }
     };
     html! {
         @if draft.subscription.is_some() {
@@ -190,6 +193,11 @@ fn authentication(draft: &Draft) -> Markup {
                 "It is encrypted and never shown again. Empty: the current one stays. A change of \
                 the scheme, host or port of the URL removes one that is not entered here."
             }).secret())
+            (Field::new("authenticationCertificate", "New client certificate").help(html! {
+                "In PEM, with those of its authorities below it. It replaces the current one."
+            }).area(2, &form.certificate))
+            (Field::new("authenticationPrivateKey", "Private key of the client certificate")
+                .help(html! { "In PEM. It is encrypted and never shown again." }).area(2, ""))
         }
     }
 }

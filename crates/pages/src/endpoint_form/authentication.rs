@@ -28,9 +28,13 @@ pub struct AuthenticationForm {
     pub client_authentication: String,
     /// The new secret. It is not shown again.
     pub secret: String,
+    /// The new client certificate, in PEM.
+    pub certificate: String,
+    /// Its private key, in PEM. It is not shown again.
+    pub private_key: String,
 }
 
-/// Leaves the secret out.
+/// Leaves the secrets out.
 impl std::fmt::Debug for AuthenticationForm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AuthenticationForm")
@@ -53,7 +57,7 @@ impl AuthenticationForm {
                 username: username.clone(),
                 ..form
             },
-            Authentication::Bearer {} => form,
+            Authentication::Bearer {} | Authentication::Mtls { .. } => form,
             Authentication::ApiKey { header } => Self {
                 header: header.clone(),
                 ..form
@@ -112,6 +116,10 @@ impl AuthenticationForm {
                     client_authentication: self.client_authentication()?,
                 })
             }
+            Some(AuthenticationType::Mtls) => Nullable::Value(NewAuthentication::Mtls {
+                certificate: self.certificate.clone(),
+                private_key: self.private_key.clone(),
+            }),
             None if self.kind.is_empty() && before.kind.is_empty() => Nullable::Absent,
             None if self.kind.is_empty() => Nullable::Null,
             None => {

@@ -1,8 +1,8 @@
 //! The contract of the event catalogue.
 
 use webhooks_domain::catalogue::{
-    CatalogueEntry, Deprecation, Description, Documentation, Example, Examples, Group, Schema,
-    TypeName,
+    CatalogueEntry, Deprecation, Description, Documentation, Example, Examples, Group, IndexedType,
+    Schema, TypeIndex, TypeName, ValidatedType, ValidatedTypes, Validation,
 };
 use webhooks_domain::ports::{Addition, CatalogueTable, WriteOutcome};
 
@@ -27,6 +27,7 @@ fn documented(read: &CatalogueEntry) -> CatalogueEntry {
             description: Some(Description::from_stored("An order.".to_owned())),
             group: Some(Group::from_stored("orders".to_owned())),
             schema: Some(Schema::from_stored(r#"{"type": "object"}"#.to_owned())),
+            validation: Validation::Warn,
             examples: Examples::try_from(examples.to_vec()).expect("two"),
             deprecation: Some(Deprecation {
                 replaced_by: Some(TypeName::from_stored("order.v2".to_owned())),
@@ -94,6 +95,79 @@ pub async fn catalogue<S: CatalogueTable>(store: &S) {
         assert_eq!(delete(read).await, WriteOutcome::Conflict);
     }
     assert_eq!(list(None, 9).await, (vec![], false));
+}
+
+/// The index and the list of validated types change with every write of a type, and only then. The
+/// store must have no types before.
+pub async fn catalogue_summaries<S: CatalogueTable>(store: &S) {
+    let must_have = async |entries: &[&CatalogueEntry]| {
+        let indexed = entries.iter();
+        let indexed = indexed.map(|entry| (entry.name.clone(), IndexedType::of(entry)));
+        let index = store.type_index().await.expect("answers");
+        assert_eq!(index, indexed.collect::<TypeIndex>());
+        let validated = entries
+            .iter()
+            .filter_map(|entry| Some((entry.name.to_string(), ValidatedType::of(entry)?)));
+        let types = store.validated_types().await.expect("answers");
+        assert_eq!(types, validated.collect::<ValidatedTypes>());
+    };
+    must_have(&[]).await;
+    let [a, b] = ["types", "expiresAt"].map(|name| entry(&name.parse().expect("a name"), 1));
+    for added in [&a, &b, &a] {
+        store.add_event_type(added).await.expect("answers");
+    }
+    must_have(&[&a, &b]).await;
+    let with = |read: &CatalogueEntry, validation| CatalogueEntry {
+        documentation: Documentation {
+            validation,
+            ..documented(read).documentation
+        },
+        version: read.version + 1,
+        ..read.clone()
+    };
+    let mut current = a.clone();
+    for validation in [
+        Validation::Off,
+        Validation::Warn,
+        Validation::Refuse,
+        Validation::Refuse,
+        Validation::Off,
+        Validation::Warn,
+    ] {
+        let changed = with(&current, validation);
+        for _ in 0..2 {
+            let outcome = store.replace_event_type(&current, &changed).await;
+            outcome.expect("answers");
+        }
+        must_have(&[&changed, &b]).await;
+        current = changed;
+    }
+    let stale = store
+        .replace_event_type(&a, &with(&a, Validation::Off))
+        .await;
+    assert_eq!(stale.expect("answers"), WriteOutcome::Conflict);
+    must_have(&[&current, &b]).await;
+
+    // Writes of different types at the same time do not lose each other.
+    let names = ["c", "d", "e", "f"].map(|name| name.parse().expect("a name"));
+    let added = names.map(|name| with(&entry(&name, 0), Validation::Warn));
+    let [c, d, e, f] = &added;
+    let outcomes = futures_util::join!(
+        store.add_event_type(c),
+        store.add_event_type(d),
+        store.add_event_type(e),
+        store.add_event_type(f),
+    );
+    let (c_is, d_is, e_is, f_is) = outcomes;
+    for outcome in [c_is, d_is, e_is, f_is] {
+        assert_eq!(outcome.expect("answers"), Addition::Added);
+    }
+    must_have(&[&current, &b, c, d, e, f]).await;
+    for deleted in [c, d, e, f, &current, &b] {
+        let outcome = store.delete_event_type(deleted).await;
+        assert_eq!(outcome.expect("answers"), WriteOutcome::Written);
+    }
+    must_have(&[]).await;
 }
 
 /// A catalogue with [`MAX_TYPES`](webhooks_domain::catalogue::MAX_TYPES) types takes no more, until one is deleted.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use webhooks_domain::health::{Health, Hold, OpenCircuit};
+use webhooks_domain::health::{FailingStep, Health, Hold, OpenCircuit};
 use webhooks_domain::idempotency::{Fingerprint, IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::ports::{
     Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, SubscriptionStore,
@@ -40,7 +40,10 @@ pub(super) async fn replace(
 
 /// Subscriptions are inserted once, read completely, and changed by version.
 pub async fn subscriptions(store: &impl SubscriptionStore, salt: &str) {
-    let first = samples::subscription(salt, 1);
+    let first = Subscription {
+        authentication: Some(samples::client_certificate()),
+        ..samples::subscription(salt, 1)
+    };
     let customer = first.customer_id.clone();
     let stored = async || store.get(&customer, &first.id).await.expect("answers");
     assert_eq!(stored().await, None);
@@ -267,6 +270,7 @@ pub async fn health(store: &impl SubscriptionStore, salt: &str) {
         circuit: Some(OPEN),
         slow_since: Some(SWEEP),
         hold: Some(Hold::released(DUE)),
+        warned: Some(FailingStep::FailingForADay),
     };
     assert_eq!(change(&now, &worse).await, WriteOutcome::Written);
 

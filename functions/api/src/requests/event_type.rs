@@ -5,9 +5,11 @@ use std::fmt::Display;
 use serde_json::value::RawValue;
 use webhooks_api_types as api;
 use webhooks_domain::catalogue::{
-    Deprecation, Description, Documentation, Example, Examples, Group, Schema, TypeName,
+    Deprecation, Description, Documentation, Example, Examples, Group, Schema, TypeName, Validation,
 };
 use webhooks_domain::fields::FieldError;
+use webhooks_domain::ports::SchemaCompiler;
+use webhooks_schema::JsonSchemas;
 
 use super::parsed;
 
@@ -16,13 +18,36 @@ use super::parsed;
 /// # Errors
 /// The first field that is not valid.
 pub(crate) fn documentation(request: api::NewEventType) -> Result<Documentation, FieldError> {
+    let schema = parsed("schema", request.schema, |json| Schema::parse(json.get()))?;
+    let validation = validation(request.validation.unwrap_or_default());
+    match &schema {
+        // A schema that checks nothing is kept as it is.
+        _ if validation.is_off() => {}
+        None => {
+            let problem = format!("{} needs a schema", validation.as_str());
+            return Err(FieldError::new("validation", problem));
+        }
+        Some(schema) => {
+            let compiled = JsonSchemas.compile(schema);
+            compiled.map_err(|error| FieldError::new("schema", error))?;
+        }
+    }
     Ok(Documentation {
         description: parsed("description", request.description, Description::try_from)?,
         group: parsed("group", request.group, Group::try_from)?,
-        schema: parsed("schema", request.schema, |json| Schema::parse(json.get()))?,
+        schema,
+        validation,
         examples: parsed("examples", request.examples, |list| examples(&list))?.unwrap_or_default(),
         deprecation: parsed("deprecated", request.deprecated, deprecation)?,
     })
+}
+
+fn validation(validation: api::Validation) -> Validation {
+    match validation {
+        api::Validation::Off => Validation::Off,
+        api::Validation::Warn => Validation::Warn,
+        api::Validation::Refuse => Validation::Refuse,
+    }
 }
 
 fn examples(list: &[Box<RawValue>]) -> Result<Examples, String> {
@@ -58,6 +83,18 @@ mod tests {
     }
 
     #[test]
+    fn a_schema_is_checked_only_if_it_checks_events() {
+        let schema = r#"{"$ref": "https://example.com/order.json"}"#;
+        let with = |validation: &str| {
+            read(&format!(
+                r#"{{"schema": {schema}, "validation": "{validation}"}}"#
+            ))
+        };
+        assert!(with("off").is_ok());
+        assert_eq!(with("warn").unwrap_err().field, "schema");
+    }
+
+    #[test]
     fn the_field_that_is_not_valid_is_named_with_its_bound() {
         let deep = format!(
             r#"{{"schema":{{"a":{}{}}}}}"#,
@@ -84,6 +121,18 @@ mod tests {
             (
                 r#"{"examples":[{},{},{},{}]}"#,
                 "examples: must be at most 3, is 4",
+            ),
+            (
+                r#"{"validation":"refuse"}"#,
+                "validation: refuse needs a schema",
+            ),
+            (
+                r#"{"validation":"on"}"#,
+                "validation: must be one of off, warn, refuse",
+            ),
+            (
+                r#"{"validation":"warn","schema":{"properties":{"a":{"type":"text"}}}}"#,
+                "schema: at `/properties/a/type`: \"text\" is not valid under any of the schemas listed in the 'anyOf' keyword",
             ),
             (
                 r#"{"description":""}"#,

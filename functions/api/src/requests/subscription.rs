@@ -149,6 +149,10 @@ fn credential(
             };
             (EndpointAuthentication::OAuth2(oauth2), client_secret)
         }
+        api::NewAuthentication::Mtls {
+            certificate,
+            private_key,
+        } => return Credential::client_certificate(&certificate, &private_key),
     };
     Credential::new(authentication, secret)
 }
@@ -204,7 +208,7 @@ mod tests {
         assert_eq!(change.secret_headers, one("x-key", "k"));
         assert_eq!(change.metadata, one("plan", "gold"));
         assert!(matches!(&change.authentication, Change::Set(given)
-                if given.header() == Some(("x-token".to_owned(), "t".to_owned()))));
+                if given.header().unwrap() == ("x-token".to_owned(), "t".to_owned())));
     }
 
     #[test]

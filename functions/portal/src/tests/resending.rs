@@ -133,3 +133,33 @@ fn the_result_on_a_page_comes_from_a_cookie_of_ours_and_is_shown_once() {
     };
     assert!(removed.starts_with("__Host-webhooks-done=; Path=/; Max-Age=0;"));
 }
+
+#[test]
+fn a_message_is_cancelled_by_the_api_with_the_capability() {
+    let stage = Stage::new();
+    let id = store(&stage, "acme");
+    let cookie = stage.visitor_with("acme", &[Capability::Resend]);
+    let page = path("acme", &id);
+    let cancel = format!("{page}/cancel");
+    let shown = stage.get(&page, &cookie);
+    assert!(text(&shown).contains(&cancel), "{}", text(&shown));
+    let form = format!("csrf={}", csrf(&cookie));
+    stage.api.plan(200, &serde_json::json!({"cancelled": 1}));
+    let answer = stage.send(&post(&cancel, &form, Some(&cookie)));
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert_eq!(
+        (location(&answer), done(&answer)),
+        (&*page, "cancelled".to_owned())
+    );
+    let message = id.message;
+    let expected = format!("POST /customers/acme/messages/{message}/cancel");
+    assert_eq!(super::api::request_of(&stage.api.event()), expected);
+
+    let without = stage.visitor_with("acme", &[Capability::View, Capability::Manage]);
+    let shown = stage.get(&page, &without);
+    assert!(!text(&shown).contains(&cancel));
+    let form = format!("csrf={}", csrf(&without));
+    let refused = stage.send(&post(&cancel, &form, Some(&without)));
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    assert!(stage.api.events().is_empty());
+}

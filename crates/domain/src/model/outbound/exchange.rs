@@ -7,6 +7,7 @@ use std::time::Duration;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
+use super::authentication::ClientIdentity;
 use super::{EndpointUrl, Method, RequestTimeout, ResponseHeaders, Timings};
 
 /// The outcome of an attempt. [`Succeeded`](Self::Succeeded) is the only success.
@@ -66,6 +67,8 @@ pub struct WebhookRequest {
     pub timeout: Option<RequestTimeout>,
     /// The time that the attempt has used before, in other requests. It is a part of the limit.
     pub spent: Duration,
+    /// The client certificate that the connection shows if the endpoint asks for one.
+    pub identity: Option<Box<ClientIdentity>>,
 }
 
 impl fmt::Debug for WebhookRequest {
@@ -79,6 +82,7 @@ impl fmt::Debug for WebhookRequest {
             .field("body_bytes", &self.body.len())
             .field("timeout", &self.timeout)
             .field("spent", &self.spent)
+            .field("has_identity", &self.identity.is_some())
             .finish()
     }
 }
@@ -294,6 +298,7 @@ mod tests {
             body: b"s3cret".to_vec(),
             timeout: None,
             spent: Duration::ZERO,
+            identity: None,
         };
         let text = format!("{request:?}");
         assert!(text.contains("authorization"), "{text}");

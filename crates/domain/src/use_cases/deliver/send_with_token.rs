@@ -105,6 +105,7 @@ where
         spent: Duration,
     ) -> WebhookResponse {
         let name = client.credential.authentication().header_name();
+        let name = name.unwrap_or_default();
         let value = held.token.header_value();
         request.set_header(name, value.clone());
         request.spent = spent;
@@ -175,7 +176,7 @@ where
         spent: Duration,
     ) -> Result<HeldToken, String> {
         let subscription = due.subscription;
-        let secret = client.credential.secret();
+        let secret = client.credential.secret().unwrap_or_default();
         let timeout = subscription.timeout;
         let request = client.oauth2.token_request(secret, timeout, spent);
         let answer = self.sender.request_token(request).await;

@@ -1,5 +1,6 @@
 //! The errors of a look-up.
 
+use crate::catalogue::Finding;
 use crate::errors;
 use crate::event::EventError;
 use crate::message::PayloadError;
@@ -11,6 +12,9 @@ pub enum LookUpError {
     /// The event is not valid.
     #[error(transparent)]
     Event(#[from] EventError),
+    /// The schema of its type refuses the event.
+    #[error(transparent)]
+    Refused(Finding),
     /// The table failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -24,6 +28,8 @@ impl LookUpError {
     pub fn error_type(&self) -> &'static str {
         match self {
             Self::Event(error) => error.error_type(),
+            Self::Refused(Finding::Violation { .. }) => errors::SCHEMA_VIOLATION,
+            Self::Refused(Finding::NotChecked(_)) => errors::EVENT_NOT_CHECKED,
             Self::Store(StoreError::Unavailable { .. }) => errors::STORE_UNAVAILABLE,
             Self::Store(StoreError::Corrupt { .. }) => errors::CORRUPT_ITEM,
             Self::Payload(_) => errors::INVALID_INPUT,

@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use crate::catalogue::UnknownType;
 use crate::fields::FieldError;
 use crate::health::Health;
 use crate::idempotency::{Fingerprint, IdempotencyRecord, Once};
@@ -12,7 +13,9 @@ use crate::manage::{MAX_TRIES, Manage, ManageError, SubscriptionChange};
 use crate::metadata::Metadata;
 use crate::outbound::{CustomHeaders, Method, QueryParameters, SealedHeaders};
 use crate::payload_shape::PayloadShape;
-use crate::ports::{Clock, Creation, CreationOutcome, DataKeyStore, KeyService, SubscriptionStore};
+use crate::ports::{
+    CatalogueTable, Clock, Creation, CreationOutcome, DataKeyStore, KeyService, SubscriptionStore,
+};
 use crate::quota::Usage;
 use crate::signing::{SealedSecrets, Secret, SecretKind};
 use crate::subscription::{Subscription, SubscriptionStatus};
@@ -27,11 +30,13 @@ pub struct Created {
     pub secret: Secret,
     /// True if this request has created it.
     pub is_new: bool,
+    /// Its event types that are not in the catalogue. Empty if this request has not created it.
+    pub unknown_types: Vec<UnknownType>,
 }
 
 impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
 where
-    T: SubscriptionStore,
+    T: SubscriptionStore + CatalogueTable,
     S: DataKeyStore,
     K: KeyService,
     C: Clock,
@@ -47,6 +52,8 @@ where
         change: SubscriptionChange,
         once: Option<&Once<'_>>,
     ) -> Result<Created, ManageError> {
+        let wanted = change.event_types.as_ref();
+        let unknown_types = self.unknown_types(customer, wanted, None).await?;
         let (subscription, secret) = self.new_subscription(customer, change).await?;
         let now = self.clock.now();
         let record = match once {
@@ -70,6 +77,7 @@ where
                         subscription,
                         secret,
                         is_new: true,
+                        unknown_types,
                     });
                 }
                 CreationOutcome::KeyInUse(found) => {
@@ -163,6 +171,7 @@ where
             subscription,
             secret,
             is_new: false,
+            unknown_types: Vec::new(),
         }))
     }
 }

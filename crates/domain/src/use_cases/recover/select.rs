@@ -39,6 +39,18 @@ impl Finding {
         resumption.or_else(|| delivery.reopen(message, *next).ok())
     }
 
+    /// The time of an attempt that could be due at `due_at`: not before the time that the event names
+    /// for its first attempt.
+    pub(super) fn due_at(&self, due_at: Timestamp) -> Timestamp {
+        match self {
+            Self::Again(delivery, message) if delivery.attempts.is_empty() => {
+                message.waits_until(due_at).unwrap_or(due_at)
+            }
+            Self::First(_, message) => message.waits_until(due_at).unwrap_or(due_at),
+            _ => due_at,
+        }
+    }
+
     /// Returns true if an attempt is queued, which is due at `next`.
     pub(super) fn is_sent(&self, next: &NextAttempt) -> bool {
         match self {
@@ -95,6 +107,13 @@ impl Selection<'_> {
         match (delivery, self.kind) {
             (Some(delivery), RecoveryKind::Discard)
                 if matches!(delivery.status, DeliveryStatus::Held(_)) =>
+            {
+                Ok(Finding::Discard(delivery))
+            }
+            // It was made after its message was cancelled, and held.
+            (Some(delivery), _)
+                if matches!(delivery.status, DeliveryStatus::Held(_))
+                    && delivery.is_cancelled_by(&stored.message) =>
             {
                 Ok(Finding::Discard(delivery))
             }

@@ -3,7 +3,7 @@
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::{Deserialize, Serialize};
 
-use super::{AUTHORIZATION, AuthenticationError, Scheme, check_length};
+use super::{AUTHORIZATION, AuthenticationError, HeaderScheme, Scheme, check_length};
 
 /// A user name, whose password is the secret. Both are sent in UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,10 +20,6 @@ impl Basic {
 }
 
 impl Scheme for Basic {
-    fn secret_name(&self) -> &'static str {
-        "password"
-    }
-
     fn size_bytes(&self) -> usize {
         self.username.len()
     }
@@ -40,6 +36,12 @@ impl Scheme for Basic {
             return Err(AuthenticationError::Characters { member, allowed });
         }
         Ok(())
+    }
+}
+
+impl HeaderScheme for Basic {
+    fn secret_name(&self) -> &'static str {
+        "password"
     }
 
     fn check_secret(&self, password: &str) -> Result<(), AuthenticationError> {

@@ -9,7 +9,7 @@ use url::form_urlencoded;
 
 use super::super::sent_request::USER_AGENT;
 use super::super::{EndpointUrl, Method, RequestTimeout, WebhookRequest};
-use super::{AUTHORIZATION, AuthenticationError, Scheme, check_length};
+use super::{AUTHORIZATION, AuthenticationError, HeaderScheme, Scheme, check_length};
 
 /// A client of a token endpoint, whose `clientSecret` is the secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +99,7 @@ impl OAuth2 {
             body: form.finish().into_bytes(),
             timeout,
             spent,
+            identity: None,
         }
     }
 }
@@ -108,10 +109,6 @@ fn header(name: &str, value: &str) -> (String, String) {
 }
 
 impl Scheme for OAuth2 {
-    fn secret_name(&self) -> &'static str {
-        "clientSecret"
-    }
-
     fn size_bytes(&self) -> usize {
         // The names of the members are longer than those of other schemes.
         const NAMES: usize = 64;
@@ -137,6 +134,12 @@ impl Scheme for OAuth2 {
             Some(scope) => check_scope(scope),
             None => Ok(()),
         }
+    }
+}
+
+impl HeaderScheme for OAuth2 {
+    fn secret_name(&self) -> &'static str {
+        "clientSecret"
     }
 
     fn check_secret(&self, secret: &str) -> Result<(), AuthenticationError> {
