@@ -254,6 +254,7 @@ where
                 event_at,
                 summary,
                 changes: Vec::new(),
+                warning: None,
             }),
         )
     }
