@@ -65,6 +65,7 @@ pub enum NewAuthentication {
         client_authentication: Option<ClientAuthentication>,
     },
     /// A client certificate in the TLS handshake.
+    #[serde(rename_all = "camelCase")]
     Mtls {
         /// In PEM: the certificate, then those of its authorities, at most 4 in all.
         #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 12288))]
@@ -145,6 +146,7 @@ pub enum Authentication {
         client_authentication: ClientAuthentication,
     },
     /// A client certificate in the TLS handshake.
+    #[serde(rename_all = "camelCase")]
     Mtls {
         /// The name of its owner, at most the first 256 bytes.
         subject: String,
