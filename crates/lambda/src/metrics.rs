@@ -166,6 +166,8 @@ metrics! {
     AttemptsUnreachable: Count,
     /// Attempts that the address policy refused.
     AttemptsBlocked: Count,
+    /// Attempts for which no access token was granted.
+    AttemptsNoToken: Count,
     /// 100 for an attempt that failed, 0 for one that succeeded.
     AttemptFailure: Percent,
     /// The response time of receivers.

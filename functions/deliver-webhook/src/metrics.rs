@@ -43,7 +43,8 @@ pub(crate) fn report(
         }
         Report::Deferred(DeferReason::OverLimit) => metrics.count(Metric::DeferredByLimit, 1),
         Report::Deferred(DeferReason::SlowEndpoint) => metrics.count(Metric::MovedToSlowQueue, 1),
-        Report::Deferred(DeferReason::NotDue) | Report::Discarded(_) => {}
+        Report::Deferred(DeferReason::NotDue | DeferReason::AwaitsToken) | Report::Discarded(_) => {
+        }
     }
 }
 
@@ -67,6 +68,7 @@ fn attempted(metrics: &Metrics, attempt: &Attempt, event_at: Option<Timestamp>) 
         AttemptOutcome::TimedOut => Metric::AttemptsTimedOut,
         AttemptOutcome::Unreachable => Metric::AttemptsUnreachable,
         AttemptOutcome::Blocked => Metric::AttemptsBlocked,
+        AttemptOutcome::NoToken => Metric::AttemptsNoToken,
     };
     metrics.count(outcome, 1);
     metrics.share(Metric::AttemptFailure, !succeeded);

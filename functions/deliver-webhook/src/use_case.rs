@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ring::rand::SystemRandom;
 use tracing::warn;
-use webhooks_domain::deliver::{CustomerLimits, Deliver, HealthMonitor};
+use webhooks_domain::deliver::{CustomerLimits, Deliver, HealthMonitor, TokenCache};
 use webhooks_domain::health::HealthTracker;
 use webhooks_domain::outbound::{AddressPolicy, DevelopmentNetworks};
 use webhooks_domain::vault::Vault;
@@ -54,6 +54,7 @@ pub(crate) fn new(
             tracker: HealthTracker::default(),
         },
         customer_limits: CustomerLimits::default(),
+        tokens: TokenCache::default(),
         random: SystemRandom::new(),
     })
 }

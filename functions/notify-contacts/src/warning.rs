@@ -76,6 +76,7 @@ pub(crate) enum Outcome {
     TimedOut,
     Unreachable,
     Blocked,
+    NoToken,
 }
 
 impl Warning {
@@ -114,6 +115,7 @@ mod tests {
             AttemptOutcome::TimedOut,
             AttemptOutcome::Unreachable,
             AttemptOutcome::Blocked,
+            AttemptOutcome::NoToken,
         ] {
             let mut event = sample.clone();
             event["detail"]["lastAttempt"]["outcome"] = json!(outcome);

@@ -6,7 +6,9 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use ring::rand::SystemRandom;
 use webhooks_domain::cancel::{Cancel, CancelError, Cancellation};
-use webhooks_domain::deliver::{CustomerLimits, Deliver, DeliverError, HealthMonitor, Report};
+use webhooks_domain::deliver::{
+    CustomerLimits, Deliver, DeliverError, HealthMonitor, Report, TokenCache,
+};
 use webhooks_domain::delivery::{Delivery, DeliveryTask};
 use webhooks_domain::due::LongestQueueDelay;
 use webhooks_domain::health::{Health, HealthPolicy, HealthTracker, OpenCircuit};
@@ -158,6 +160,7 @@ pub(crate) fn deliver(backend: &InMemoryBackend, policy: RetryPolicy) -> TestDel
             tracker: HealthTracker::default(),
         },
         customer_limits: CustomerLimits::default(),
+        tokens: TokenCache::default(),
         random: SystemRandom::new(),
     }
 }

@@ -1,8 +1,8 @@
 //! The part of the form that authenticates requests.
 
 use webhooks_api_types::{
-    Authentication, AuthenticationType, NewAuthentication, Nullable, Subscription,
-    SubscriptionPatch,
+    Authentication, AuthenticationType, ClientAuthentication, NewAuthentication, Nullable,
+    Subscription, SubscriptionPatch,
 };
 
 use crate::problem::FormProblem;
@@ -16,6 +16,16 @@ pub struct AuthenticationForm {
     pub username: String,
     /// The name of the header, for a key.
     pub header: String,
+    /// The token endpoint, for access tokens.
+    pub token_url: String,
+    /// The client, for access tokens.
+    pub client_id: String,
+    /// The scopes, for access tokens.
+    pub scope: String,
+    /// The audience, for access tokens.
+    pub audience: String,
+    /// The place of the client's credentials; empty for the default.
+    pub client_authentication: String,
     /// The new secret. It is not shown again.
     pub secret: String,
     /// The new client certificate, in PEM.
@@ -52,6 +62,20 @@ impl AuthenticationForm {
                 header: header.clone(),
                 ..form
             },
+            Authentication::OAuth2 {
+                token_url,
+                client_id,
+                scope,
+                audience,
+                client_authentication,
+            } => Self {
+                token_url: token_url.clone(),
+                client_id: client_id.clone(),
+                scope: scope.clone().unwrap_or_default(),
+                audience: audience.clone().unwrap_or_default(),
+                client_authentication: client_authentication.to_string(),
+                ..form
+            },
         }
     }
 
@@ -81,6 +105,17 @@ impl AuthenticationForm {
                 header: self.header.clone(),
                 value: secret,
             }),
+            Some(AuthenticationType::OAuth2) => {
+                let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+                Nullable::Value(NewAuthentication::OAuth2 {
+                    token_url: self.token_url.clone(),
+                    client_id: self.client_id.clone(),
+                    client_secret: secret,
+                    scope: text(&self.scope),
+                    audience: text(&self.audience),
+                    client_authentication: self.client_authentication()?,
+                })
+            }
             Some(AuthenticationType::Mtls) => Nullable::Value(NewAuthentication::Mtls {
                 certificate: self.certificate.clone(),
                 private_key: self.private_key.clone(),
@@ -95,5 +130,15 @@ impl AuthenticationForm {
             }
         };
         Ok(())
+    }
+
+    fn client_authentication(&self) -> Result<Option<ClientAuthentication>, FormProblem> {
+        if self.client_authentication.is_empty() {
+            return Ok(None);
+        }
+        let mut places = ClientAuthentication::ALL.into_iter();
+        let place = places.find(|place| place.to_string() == self.client_authentication);
+        let problem = || FormProblem::of("authentication", "must be one of the choices");
+        place.map(Some).ok_or_else(problem)
     }
 }
