@@ -12,7 +12,7 @@ use crate::fixture::Fixture;
 use crate::permissions::{DENIED, Role, is_refused, roles};
 
 /// One key in each kind of partition of the table. None of these items exists.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 11] = [
     "CUSTOMER#nobody",
     "CUSTOMERS",
     "MESSAGE#none",
@@ -23,6 +23,7 @@ const KINDS: [&str; 10] = [
     "CONSOLE",
     "DATA_KEY",
     "EVENT_TYPES",
+    "VALIDATED_TYPES",
 ];
 
 /// The actions on the table that each role is allowed, and in which partitions.
@@ -33,7 +34,7 @@ const BOUNDS: [(&str, Action, &[&str]); 34] = [
     (
         "LookUpSubscriptions",
         Action::GetItem,
-        &["MESSAGE", "EVENT_TYPES"],
+        &["MESSAGE", "EVENT_TYPES", "VALIDATED_TYPES"],
     ),
     (
         "DeliverWebhook",
@@ -170,6 +171,7 @@ const OF_API: &[&str] = &[
     "PORTAL",
     "DATA_KEY",
     "EVENT_TYPES",
+    "VALIDATED_TYPES",
 ];
 
 #[derive(Clone, Copy, Debug)]

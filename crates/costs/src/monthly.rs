@@ -25,13 +25,15 @@ const READ_UNITS_A_DELETION: f64 = 0.5;
 /// The metrics that are written when nothing happens.
 const IDLE: [Metric; 1] = [Metric::Sweeps];
 /// The metrics that are written only when something goes wrong.
-const OF_FAULTS: [Metric; 11] = [
+const OF_FAULTS: [Metric; 13] = [
     Metric::ConflictingDuplicates,
     Metric::FiltersGivenUp,
     Metric::SchemaViolations,
     Metric::EventsNotChecked,
+    Metric::EventTypesNotRead,
     Metric::HandedBack,
     Metric::Unpublished,
+    Metric::ContactsNotTold,
     Metric::AttemptsNotCounted,
     Metric::KmsErrors,
     Metric::SweepOverdue,

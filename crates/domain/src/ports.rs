@@ -65,7 +65,7 @@ pub use portal_sessions::{
     PortalAccessTable, PortalSessionTable, PortalUsageTable, TakeOutcome, Taking,
 };
 pub use recoveries::{RecoveryTable, RecoveryWorkflow};
-pub use schemas::{CompiledSchema, SchemaCompiler};
+pub use schemas::{CompileError, CompiledSchema, CompilerNotStarted, SchemaCompiler};
 pub use services::{
     Clock, DataKeyStore, DeliverNow, DeliveryQueue, KeyService, MAX_PUBLISHED,
     OperationalEventPublisher, WebhookSender,

@@ -12,14 +12,15 @@ use webhooks_domain::catalogue::{
     CatalogueEntry, Documentation, Finding, NotChecked, Place, Schema, SchemaError, TypeIndex,
     TypeName, ValidatedTypes, Validation,
 };
-use webhooks_domain::check_event::CheckByCatalogue;
+use webhooks_domain::check_event::{CheckByCatalogue, LIST_RETRY, MAX_LIST_AGE};
 use webhooks_domain::errors;
 use webhooks_domain::look_up::{LookUp, LookUpError, Page};
 use webhooks_domain::manage::ExpectedVersion;
 use webhooks_domain::manage_catalogue::ManageCatalogue;
 use webhooks_domain::paging::EntryPage;
 use webhooks_domain::ports::{
-    Addition, CatalogueTable, CompiledSchema, SchemaCompiler, StoreError, WriteOutcome,
+    Addition, CatalogueTable, CompileError, CompiledSchema, CompilerNotStarted, SchemaCompiler,
+    StoreError, WriteOutcome,
 };
 use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
@@ -76,6 +77,8 @@ impl CatalogueTable for &Counted {
 #[derive(Default)]
 struct Texts {
     compiled: AtomicUsize,
+    /// The number of compilations that do not start.
+    failing: AtomicUsize,
 }
 
 struct Text(String);
@@ -83,10 +86,16 @@ struct Text(String);
 impl SchemaCompiler for &Texts {
     type Compiled = Text;
 
-    fn compile(&self, schema: &Schema) -> Result<Text, SchemaError> {
+    fn compile(&self, schema: &Schema) -> Result<Text, CompileError> {
+        let failing = self.failing.load(Ordering::Relaxed);
+        if failing > 0 {
+            self.failing.store(failing - 1, Ordering::Relaxed);
+            let failure = std::io::Error::from(std::io::ErrorKind::WouldBlock);
+            return Err(CompilerNotStarted(failure).into());
+        }
         self.compiled.fetch_add(1, Ordering::Relaxed);
         match schema.as_str() {
-            "{}" => Err(SchemaError::at("", "is empty")),
+            "{}" => Err(SchemaError::at("", "is empty").into()),
             text => Ok(Text(
                 text.trim_matches(['{', '}', '"', ':', '1']).to_owned(),
             )),
@@ -312,6 +321,74 @@ fn a_catalogue_that_cannot_be_read_is_a_temporary_error() {
         lists, 2,
         "the list was kept, although the type could not be read"
     );
+}
+
+#[test]
+fn the_list_in_memory_is_used_for_a_time_while_it_cannot_be_read() {
+    let stage = Stage::new();
+    stage.put("order.created", Validation::Refuse, Some(r#"{"good":1}"#));
+    let environment = stage.environment();
+    let check = &environment.0.check;
+    let backend = &stage.table.backend;
+    let start = backend.time();
+    let is_refused = |text: &str| {
+        let checked = environment.run("order.created", text);
+        match checked {
+            Ok(_) => false,
+            Err(error) => {
+                assert_eq!(error.error_type(), errors::SCHEMA_VIOLATION);
+                true
+            }
+        }
+    };
+    assert!(is_refused("bad"));
+    assert_eq!((check.take_failed_reads(), stage.costs().0), (0, 1));
+
+    // The check goes on by the list in memory, and does not ask for each event.
+    stage.wait(PERIOD);
+    for tries in 1..=3_u32 {
+        backend.plant([Fault::Before]);
+        assert!(is_refused("bad"));
+        assert!(!is_refused("good"));
+        assert_eq!(stage.costs().0, 1 + tries as usize);
+        assert_eq!(check.take_failed_reads(), 1);
+        assert_eq!(check.take_failed_reads(), 0);
+        stage.wait(LIST_RETRY);
+    }
+    // Once it can be read, the change applies.
+    stage.put("order.created", Validation::Off, None);
+    assert!(!is_refused("bad"));
+    assert_eq!((check.take_failed_reads(), stage.costs().0), (0, 5));
+
+    // The age counts from the last successful read.
+    let read_at = backend.time();
+    assert!(read_at > start);
+    backend.set_now(read_at + MAX_LIST_AGE - Duration::from_millis(1));
+    backend.plant([Fault::Before]);
+    assert!(!is_refused("bad"));
+    backend.set_now(read_at + MAX_LIST_AGE);
+    for _ in 0..2 {
+        backend.plant([Fault::Before]);
+        let failed = environment.run("order.created", "good").unwrap_err();
+        assert_eq!(failed.error_type(), errors::STORE_UNAVAILABLE);
+    }
+    assert_eq!(check.take_failed_reads(), 1);
+    assert!(!is_refused("bad"));
+}
+
+#[test]
+fn a_compiler_that_does_not_start_is_a_temporary_error_and_not_remembered() {
+    let stage = Stage::new();
+    stage.put("order.created", Validation::Refuse, Some(r#"{"good":1}"#));
+    let environment = stage.environment();
+    stage.texts.failing.store(2, Ordering::Relaxed);
+    for _ in 0..2 {
+        let failed = environment.run("order.created", "good").unwrap_err();
+        assert_eq!(failed.error_type(), errors::CHECK_NOT_STARTED);
+        assert!(errors::TRIED_AGAIN.contains(&failed.error_type()));
+    }
+    assert!(environment.run("order.created", "good").is_ok());
+    assert!(environment.run("order.created", "bad").is_err());
 }
 
 #[test]

@@ -4,7 +4,10 @@
 
 use futures_util::FutureExt;
 use webhooks_domain::catalogue::Documentation;
-use webhooks_domain::manage::{EventTypeRule, ExpectedVersion, UnknownTypes};
+use webhooks_domain::idempotency::Once;
+use webhooks_domain::manage::{
+    EventTypeRule, ExpectedVersion, ManageError, SELF_TEST_CUSTOMER, SELF_TEST_TYPES, UnknownTypes,
+};
 use webhooks_domain::manage_catalogue::ManageCatalogue;
 use webhooks_testkit::changes::change;
 use webhooks_testkit::{Fault, InMemoryBackend, InMemoryManage, ManagedSubscription, samples};
@@ -83,6 +86,94 @@ fn unknown_event_types_are_refused_if_the_stack_says_so() {
     let created = manage.create(&operator, operational, None);
     assert_eq!(created.now_or_never().unwrap().unwrap().unknown_types, []);
     assert!(create(r#"["delivery.failed"]"#).is_err());
+}
+
+/// A stack with the parameter `EventTypesMustBeKnown=true`.
+fn refusing(backend: &InMemoryBackend) -> InMemoryManage {
+    InMemoryManage {
+        event_types: EventTypeRule {
+            unknown: UnknownTypes::Refused,
+            operator: None,
+        },
+        ..backend.manage()
+    }
+}
+
+#[test]
+fn the_self_test_needs_no_catalogue() {
+    let backend = InMemoryBackend::default();
+    let manage = refusing(&backend);
+    let create = |customer: &str, event_type: &str| {
+        let wanted = change(&with_types(&format!(r#"["{event_type}"]"#)));
+        let created = manage.create(&samples::customer(customer), wanted, None);
+        created.now_or_never().unwrap()
+    };
+    let of_step = format!("{SELF_TEST_TYPES}a1b2.webhook");
+    let created = create(SELF_TEST_CUSTOMER, &of_step).unwrap();
+    assert_eq!(created.unknown_types, []);
+    assert!(create(SELF_TEST_CUSTOMER, "order.created").is_err());
+    assert!(create("acme", &of_step).is_err());
+}
+
+/// The types that can be read are still those of the subscription.
+#[test]
+fn a_repair_compares_only_types_that_the_subscription_has_not() {
+    let backend = InMemoryBackend::default();
+    let created = backend.manage();
+    let acme = samples::customer("acme");
+    let created = created.create(&acme, change(&with_types(r#"["order.old"]"#)), None);
+    let created = created.now_or_never().unwrap().unwrap().subscription;
+    let manage = refusing(&backend);
+    let repair = |body: &str| {
+        let repaired = manage.update(&acme, &created.id, &ExpectedVersion::Any, change(body));
+        repaired.now_or_never().unwrap()
+    };
+    backend.break_subscription(&acme, created.id, "url");
+    let refused = repair(&with_types(r#"["order.old", "order.new"]"#)).unwrap_err();
+    assert!(refused.to_string().contains("`order.new`"), "{refused}");
+    assert!(!refused.to_string().contains("`order.old`"), "{refused}");
+    repair(&with_types(r#"["order.old"]"#)).unwrap();
+    // Those that cannot be read are unknown, so all are compared.
+    backend.break_subscription(&acme, created.id, "eventTypes");
+    assert!(repair(&with_types(r#"["order.old"]"#)).is_err());
+}
+
+#[test]
+fn a_repeated_creation_is_answered_although_the_catalogue_has_changed() {
+    let backend = InMemoryBackend::default();
+    let manage = refusing(&backend);
+    describe(&backend, &["order.created"]);
+    let acme = samples::customer("acme");
+    let body = with_types(r#"["order.created"]"#);
+    let create = |key: &str, body: &str| {
+        let once = Once {
+            key: key.parse().unwrap(),
+            content: body.as_bytes(),
+        };
+        let created = manage.create(&acme, change(body), Some(&once));
+        created.now_or_never().unwrap()
+    };
+    let first = create("k1", &body).unwrap();
+    let catalogue = ManageCatalogue {
+        table: backend.clone(),
+        clock: backend.clone(),
+    };
+    let name = "order.created".parse().unwrap();
+    let deleted = catalogue.delete(&name, &ExpectedVersion::Any);
+    deleted.now_or_never().unwrap().unwrap();
+
+    let again = create("k1", &body).unwrap();
+    assert!(!again.is_new);
+    assert_eq!(again.subscription, first.subscription);
+    assert_eq!(again.secret, first.secret);
+    let reused = create("k1", &with_types(r#"["order.other"]"#)).unwrap_err();
+    assert!(matches!(reused, ManageError::KeyReused { .. }), "{reused}");
+    let refused = create("k2", &body).unwrap_err();
+    assert!(matches!(refused, ManageError::Field(_)), "{refused}");
+    let gone = manage.delete(&acme, &first.subscription.id, &ExpectedVersion::Any);
+    gone.now_or_never().unwrap().unwrap();
+    let refused = create("k1", &body).unwrap_err();
+    assert!(matches!(refused, ManageError::Field(_)), "{refused}");
 }
 
 #[test]

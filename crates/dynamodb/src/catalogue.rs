@@ -1,7 +1,8 @@
 //! The event catalogue: by key, and in pages.
 //!
-//! All types are in one partition, sorted by name, with [summaries] at its beginning. Requests that
-//! manage the catalogue use it, and tests, and the check of events whose type validates them.
+//! All types are in one partition, sorted by name, with their index at its beginning. Requests that
+//! manage the catalogue use it, and tests, and the check of events whose type validates them. The list
+//! of these types has a partition of its own. Index and list are the [summaries].
 
 mod summaries;
 

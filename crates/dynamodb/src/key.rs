@@ -28,8 +28,10 @@ pub(crate) const CUSTOMERS: &str = "CUSTOMERS";
 pub(crate) const EVENT_TYPES: &str = "EVENT_TYPES";
 /// The sort key of the index of types. No name begins with `#`, and all names are after it.
 pub(crate) const EVENT_TYPES_COUNT: &str = "#COUNT";
-/// The sort key of the types that validate their events. It is before [`EVENT_TYPES_COUNT`].
-const VALIDATED_TYPES: &str = "#CHECKED";
+/// The partition of the list of types that validate their events. Every event depends on it, and
+/// customers load the partition of the catalogue, so it is another one.
+const VALIDATED_TYPES: &str = "VALIDATED_TYPES";
+const VALIDATED_TYPES_SORT: &str = "LIST";
 const STATISTICS_PREFIX: &str = "STATISTICS#";
 const VERSION_PREFIX: &str = "VERSION#";
 const EXCHANGE_PREFIX: &str = "EXCHANGE#";
@@ -232,8 +234,8 @@ impl Key {
     /// The event types that validate their events.
     pub(crate) fn validated_types() -> Self {
         Self {
-            pk: EVENT_TYPES.to_owned(),
-            sk: VALIDATED_TYPES.to_owned(),
+            pk: VALIDATED_TYPES.to_owned(),
+            sk: VALIDATED_TYPES_SORT.to_owned(),
         }
     }
 

@@ -8,7 +8,7 @@
 //! | customer, with its usage | `CUSTOMERS` | `{customer id}` |
 //! | event type in the catalogue | `EVENT_TYPES` | `{name}` |
 //! | index of the event types, with their number | `EVENT_TYPES` | `#COUNT` |
-//! | event types that validate their events | `EVENT_TYPES` | `#CHECKED` |
+//! | event types that validate their events | `VALIDATED_TYPES` | `LIST` |
 //! | subscription | `CUSTOMER#{customer id}` | `SUBSCRIPTION#{subscription id}` |
 //! | message | `MESSAGE#{message id}` | `MESSAGE` |
 //! | delivery | `MESSAGE#{message id}` | `DELIVERY#{subscription id}` |

@@ -245,6 +245,10 @@ functions! {
         service: Option<String> = optional("PORTAL_NAME"),
         /// The portal. `None` if the stack has none.
         portal_url: Option<Origin> = optional("PORTAL_URL"),
+        /// The name of this function.
+        function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
+        /// Decides which values become metrics.
+        monitoring: Monitoring = required("MONITORING"),
     }
 
     /// The configuration of `api`.

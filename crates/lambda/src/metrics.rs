@@ -140,6 +140,9 @@ metrics! {
     /// Events that could not be checked by the schema of their type, counted by
     /// `look-up-subscriptions`.
     EventsNotChecked: Count,
+    /// Failed reads of the list of types that validate, after which events were checked by the list in
+    /// memory, counted by `look-up-subscriptions`.
+    EventTypesNotRead: Count,
     /// Deliveries that are held until their subscription is active again.
     Held: Count,
     /// Tasks that were deferred because a circuit breaker is open.
@@ -182,6 +185,9 @@ metrics! {
     HandedBack: Count,
     /// Operational events that could not be published.
     Unpublished: Count,
+    /// Contacts of customers who were not told because SES could not take their messages, while
+    /// others of their customers were, counted by `notify-contacts`.
+    ContactsNotTold: Count,
     /// Attempts that the statistics lack, because they could not be written.
     AttemptsNotCounted: Count,
     /// Calls to KMS.

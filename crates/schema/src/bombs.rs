@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Keyword, ValidationError};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use webhooks_domain::catalogue::{
-    Finding, MAX_CHECK_DEPTH, MAX_CHECK_STEPS, NotChecked, Schema, SchemaError,
+    Finding, MAX_CHECK_DEPTH, MAX_CHECK_STEPS, MAX_REPORT_BYTES, NotChecked, Schema,
 };
-use webhooks_domain::ports::{CompiledSchema, SchemaCompiler};
+use webhooks_domain::ports::{CompileError, CompiledSchema, SchemaCompiler};
 
-use crate::cost::count;
-use crate::plan::Plan;
+use crate::cost::{ERROR_BYTES, count, count_report};
+use crate::plan::{Plan, memory};
 use crate::{JsonSchema, JsonSchemas, options};
 
 /// A keyword that every value satisfies, and that counts how often it is asked.
@@ -46,8 +47,8 @@ fn counting(schema: &Value) -> Value {
     }
 }
 
-/// The number of subschemas that the check itself asks.
-fn asked(schema: &Value, detail: &Value) -> u64 {
+/// The number of subschemas that are asked for the verdict, and for the report.
+fn asked(schema: &Value, detail: &Value) -> [u64; 2] {
     let counter = Arc::new(AtomicU64::new(0));
     let shared = Arc::clone(&counter);
     let validator = options()
@@ -56,15 +57,167 @@ fn asked(schema: &Value, detail: &Value) -> u64 {
         })
         .build(&counting(schema))
         .unwrap();
-    let _ = validator.validate(detail);
-    counter.load(Ordering::Relaxed)
+    let is_valid = validator.is_valid(detail);
+    let for_verdict = counter.swap(0, Ordering::Relaxed);
+    assert_eq!(validator.validate(detail).is_ok(), is_valid);
+    [for_verdict, counter.load(Ordering::Relaxed)]
+}
+
+/// Both counts are at least what is asked. The count of the report may exceed its bound.
+fn assert_counted(schema: &Value, detail: &Value) {
+    let plan = Plan::of(schema).unwrap();
+    let asked = asked(schema, detail);
+    let verdict = count(&plan, detail).unwrap();
+    assert!(asked[0] <= verdict, "{} of {verdict}", asked[0]);
+    if let Some(report) = count_report(&plan, detail) {
+        assert!(asked[1] <= report.steps, "{} of {}", asked[1], report.steps);
+    }
+}
+
+/// The memory of an error with all errors inside, as they are counted.
+fn held(error: &ValidationError) -> u64 {
+    let inside: u64 = match error.kind() {
+        ValidationErrorKind::AnyOf { context }
+        | ValidationErrorKind::OneOfNotValid { context }
+        | ValidationErrorKind::OneOfMultipleValid { context } => {
+            context.iter().flatten().map(held_with_value).sum()
+        }
+        ValidationErrorKind::PropertyNames { error } => held_with_value(error),
+        _ => 0,
+    };
+    let places = [error.instance_path(), error.evaluation_path()];
+    let places: usize = places.iter().map(|place| place.as_str().len()).sum();
+    inside + places as u64
+}
+
+fn held_with_value(error: &ValidationError) -> u64 {
+    held(error) + ERROR_BYTES + memory(error.instance())
+}
+
+/// The memory of the errors that the report of a violation collects, without that of the first one.
+fn collected(schema: &Value, detail: &Value) -> u64 {
+    let validator = options().build(schema).unwrap();
+    match validator.validate(detail).unwrap_err().kind() {
+        ValidationErrorKind::AnyOf { context }
+        | ValidationErrorKind::OneOfNotValid { context }
+        | ValidationErrorKind::OneOfMultipleValid { context } => {
+            context.iter().flatten().map(held_with_value).sum()
+        }
+        _ => 0,
+    }
+}
+
+/// The variants of a union, each with its type and many required members.
+fn union(variants: usize, names: usize) -> Value {
+    let variant = |number: usize| {
+        let required: Vec<_> = (0..names).map(|name| format!("m{number}_{name}")).collect();
+        json!({"properties": {"kind": {"const": number}}, "required": required})
+    };
+    let variants: Vec<_> = (0..variants).map(variant).collect();
+    json!({"anyOf": variants})
+}
+
+/// A detail with a text of this length.
+fn large(bytes: usize) -> Value {
+    json!({"kind": "none", "text": "x".repeat(bytes)})
+}
+
+#[test]
+fn the_report_of_a_union_copies_the_detail_for_each_error_within_a_bound() {
+    let schema = union(5, 15);
+    let plan = Plan::of(&schema).unwrap();
+    // Within the bound, it is reported at the place of the union.
+    let small = large(20_000);
+    let counted = count_report(&plan, &small).unwrap().bytes;
+    let held = collected(&schema, &small);
+    assert!(held > 75 * 20_000, "{held}");
+    assert!(
+        held <= counted && counted <= MAX_REPORT_BYTES,
+        "{held} of {counted}"
+    );
+    let finding = compiled(&schema).unwrap().check(&small.to_string());
+    let Err(Finding::Violation { path, rule }) = finding else {
+        panic!("{finding:?}");
+    };
+    assert_eq!((path.as_str(), rule.as_str()), ("/detail", "/anyOf"));
+    // Beyond, the verdict is the same, and nothing is copied.
+    let detail = large(200_000);
+    assert!(collected(&schema, &detail) > 75 * 200_000);
+    assert_eq!(count_report(&plan, &detail), None);
+    let compiled = compiled(&schema).unwrap();
+    let finding = compiled.check(&detail.to_string());
+    assert_eq!(finding, Err(Finding::ViolationSomewhere));
+    let text = Finding::ViolationSomewhere.to_string();
+    assert!(text.contains(&MAX_REPORT_BYTES.to_string()), "{text}");
+    let mut valid = detail;
+    valid["kind"] = json!(3);
+    for name in 0..15 {
+        valid[format!("m3_{name}")] = json!(true);
+    }
+    assert_eq!(compiled.check(&valid.to_string()), Ok(()));
+}
+
+/// Only the first item that breaks the union is reported.
+#[test]
+fn the_report_of_a_list_is_that_of_its_largest_item() {
+    let item = union(5, 15);
+    let schema = json!({"properties": {"list": {"items": item}}});
+    let plan = Plan::of(&schema).unwrap();
+    let detail = json!({"list": vec![large(200); 100]});
+    let report = count_report(&plan, &detail).unwrap();
+    let one = count_report(&Plan::of(&item).unwrap(), &large(200)).unwrap();
+    assert!(
+        report.bytes < 2 * one.bytes,
+        "{} of {}",
+        report.bytes,
+        one.bytes
+    );
+    let finding = compiled(&schema).unwrap().check(&detail.to_string());
+    let Err(Finding::Violation { path, .. }) = finding else {
+        panic!("{finding:?}");
+    };
+    assert_eq!(path.as_str(), "/detail/list/0");
+}
+
+/// Each error of a name also has a copy of its object.
+#[test]
+fn the_names_of_a_large_object_are_counted_with_the_object() {
+    let names = json!({"propertyNames": {"maxLength": 3, "pattern": "^a"}});
+    let schema = json!({"anyOf": [names, {"type": "string"}]});
+    let plan = Plan::of(&schema).unwrap();
+    let object = |members: usize| -> Value {
+        let members = (0..members).map(|number| (format!("name{number:06}"), json!(1)));
+        Value::Object(members.collect())
+    };
+    let detail = object(20);
+    let counted = count_report(&plan, &detail).unwrap().bytes;
+    let held = collected(&schema, &detail);
+    assert!(held > 0 && held <= counted, "{held} of {counted}");
+    assert_eq!(count_report(&plan, &object(1_000)), None);
+    let finding = compiled(&schema).unwrap().check(&object(1_000).to_string());
+    assert_eq!(finding, Err(Finding::ViolationSomewhere));
+}
+
+/// The place of an error has all references that were followed.
+#[test]
+fn the_places_of_errors_are_counted() {
+    let long = "x".repeat(2_000);
+    let link = json!({"patternProperties": {format!("^(c|{long})$"): {"$ref": "#/$defs/n"}}});
+    let schema = json!({"anyOf": [{"$ref": "#/$defs/n"}], "$defs": {"n": {
+        "allOf": [link, {"minProperties": 9}]}}});
+    let plan = Plan::of(&schema).unwrap();
+    let detail = nested(20, "c");
+    let counted = count_report(&plan, &detail).unwrap().bytes;
+    let held = collected(&schema, &detail);
+    assert!(held > 20 * 10 * 2_000, "{held}");
+    assert!(held <= counted, "{held} of {counted}");
 }
 
 fn counted(schema: &Value, detail: &Value) -> Result<u64, NotChecked> {
     count(&Plan::of(schema).unwrap(), detail)
 }
 
-fn compiled(schema: &Value) -> Result<JsonSchema, SchemaError> {
+fn compiled(schema: &Value) -> Result<JsonSchema, CompileError> {
     JsonSchemas.compile(&Schema::parse(&schema.to_string()).unwrap())
 }
 
@@ -84,10 +237,9 @@ fn a_recursion_with_branches_is_counted_and_not_made() {
     let schema = branching();
     for depth in 0..9 {
         let detail = nested(depth, "c");
-        let steps = counted(&schema, &detail).unwrap();
-        let asked = asked(&schema, &detail);
-        assert!(asked >= 1 << depth, "{asked}");
-        assert!(asked <= steps, "{depth}: {asked} of {steps}");
+        assert_counted(&schema, &detail);
+        let [for_verdict, _] = asked(&schema, &detail);
+        assert!(for_verdict >= 1 << depth, "{for_verdict}");
     }
     let detail = nested(60, "c");
     assert_eq!(counted(&schema, &detail), Err(NotChecked::TooManySteps));
@@ -199,9 +351,7 @@ fn unevaluated_members_are_counted() {
         })
     };
     for depth in 1..8 {
-        let (schema, detail) = (closed(depth), json!({"a": 1, "b": 2}));
-        let (asked, steps) = (asked(&schema, &detail), counted(&schema, &detail).unwrap());
-        assert!(asked <= steps, "{depth}: {asked} of {steps}");
+        assert_counted(&closed(depth), &json!({"a": 1, "b": 2}));
     }
     let detail = json!({"a": 1, "b": 2});
     assert_eq!(counted(&closed(25), &detail), Err(NotChecked::TooManySteps));
@@ -279,9 +429,15 @@ proptest! {
         prop_assume!(schema.is_object());
         let plan = Plan::of(&schema);
         prop_assume!(plan.is_ok());
-        if let Ok(steps) = count(&plan.unwrap(), &detail) {
-            let asked = asked(&schema, &detail);
-            prop_assert!(asked <= steps, "{} of {}", asked, steps);
+        let plan = plan.unwrap();
+        if count(&plan, &detail).is_ok() {
+            assert_counted(&schema, &detail);
+            if let Some(report) = count_report(&plan, &detail)
+                && !options().build(&schema).unwrap().is_valid(&detail)
+            {
+                let held = collected(&schema, &detail);
+                prop_assert!(held <= report.bytes, "{} of {}", held, report.bytes);
+            }
         }
     }
 }

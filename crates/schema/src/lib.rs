@@ -10,7 +10,9 @@
 //! - Nothing but the schema is read: no file, no other document, no network.
 //! - Only draft 2020-12 is supported. Every reference leads to a place in the same schema.
 //! - Regular expressions have no backtracking, and a bound for their compiled size.
-//! - The steps and the depth of a check are bounded, for every schema and every event.
+//! - The steps and the depth of a check are bounded, for every schema and every event. So is the memory
+//!   of the errors from which the place of a violation is found. Beyond that bound the verdict is the
+//!   same, without a finer place.
 //! - No text of a [`Finding`] has a value of the event.
 //!
 //! # Numbers
@@ -33,7 +35,7 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, PatternOptions, ValidationError, ValidationOptions, Validator};
 use serde_json::Value;
 use webhooks_domain::catalogue::{Finding, NotChecked, Place, Schema, SchemaError};
-use webhooks_domain::ports::{CompiledSchema, SchemaCompiler};
+use webhooks_domain::ports::{CompileError, CompiledSchema, CompilerNotStarted, SchemaCompiler};
 
 use crate::plan::Plan;
 
@@ -54,18 +56,22 @@ pub struct JsonSchema {
 impl SchemaCompiler for JsonSchemas {
     type Compiled = JsonSchema;
 
-    fn compile(&self, schema: &Schema) -> Result<JsonSchema, SchemaError> {
-        let schema: Value = serde_json::from_str(schema.as_str())
-            .map_err(|error| SchemaError::at("", format!("cannot be read: {error}")))?;
-        // A panic of the compiler is a schema that it cannot compile.
-        let compiler = thread::Builder::new()
-            .stack_size(COMPILER_STACK_BYTES)
-            .spawn(move || compile(&schema));
-        let compiled = compiler.map(thread::JoinHandle::join);
-        match compiled {
-            Ok(Ok(compiled)) => compiled,
-            Ok(Err(_)) | Err(_) => Err(SchemaError::at("", "cannot be compiled")),
-        }
+    fn compile(&self, schema: &Schema) -> Result<JsonSchema, CompileError> {
+        compile_with_stack(schema, COMPILER_STACK_BYTES)
+    }
+}
+
+fn compile_with_stack(schema: &Schema, stack_bytes: usize) -> Result<JsonSchema, CompileError> {
+    let schema: Value = serde_json::from_str(schema.as_str())
+        .map_err(|error| SchemaError::at("", format!("cannot be read: {error}")))?;
+    let compiler = thread::Builder::new()
+        .stack_size(stack_bytes)
+        .spawn(move || compile(&schema))
+        .map_err(CompilerNotStarted)?;
+    // A panic of the compiler is a schema that it cannot compile.
+    match compiler.join() {
+        Ok(compiled) => Ok(compiled?),
+        Err(_) => Err(SchemaError::at("", "cannot be compiled").into()),
     }
 }
 
@@ -96,8 +102,17 @@ impl CompiledSchema for JsonSchema {
         let detail: Value =
             serde_json::from_str(detail).map_err(|_| not_checked(NotChecked::Unreadable))?;
         cost::count(&self.plan, &detail).map_err(not_checked)?;
-        let checked = self.validator.validate(&detail);
-        checked.map_err(|error| violation(&error))
+        // The verdict allocates no error.
+        if self.validator.is_valid(&detail) {
+            return Ok(());
+        }
+        if cost::count_report(&self.plan, &detail).is_none() {
+            return Err(Finding::ViolationSomewhere);
+        }
+        Err(match self.validator.validate(&detail) {
+            Err(error) => violation(&error),
+            Ok(()) => Finding::ViolationSomewhere,
+        })
     }
 }
 
@@ -247,6 +262,17 @@ mod tests {
             let refused = compiled(schema).unwrap_err();
             assert!(refused.starts_with(error), "{schema}: {refused}");
         }
+    }
+
+    /// No address space has room for this stack, so the thread does not start.
+    #[test]
+    fn a_compiler_that_does_not_start_says_nothing_about_the_schema() {
+        let schema = Schema::parse("{}").unwrap();
+        let failed = compile_with_stack(&schema, 1 << 60).unwrap_err();
+        assert!(matches!(failed, CompileError::NotStarted(_)), "{failed}");
+        let broken = Schema::parse(r#"{"type": "objekt"}"#).unwrap();
+        let refused = JsonSchemas.compile(&broken).unwrap_err();
+        assert!(matches!(refused, CompileError::Schema(_)), "{refused}");
     }
 
     #[test]

@@ -40,8 +40,14 @@ pub(crate) struct Plan {
 /// A subschema: its work for a value, and the subschemas that the value and its parts meet.
 #[derive(Debug, Default)]
 pub(crate) struct Subschema {
+    /// The length of its pointer.
+    pub(crate) place_bytes: u64,
     /// The steps for every value.
     pub(crate) own: u64,
+    /// The most errors of its own keywords for one value, without those of other subschemas.
+    pub(crate) errors: u64,
+    /// The bytes of the schema that these errors copy.
+    pub(crate) error_bytes: u64,
     /// The steps for eight bytes of a text, for a regular expression, a comparison or a length.
     pub(crate) for_text: u64,
     /// The steps for each value in a list whose items must differ.
@@ -67,6 +73,21 @@ pub(crate) struct Subschema {
 impl Subschema {
     /// Adds the work of a keyword that leads to no other subschema.
     fn add_assertion(&mut self, keyword: &str, value: &Value) {
+        self.errors += match (keyword, value) {
+            ("required", Value::Array(names)) => names.len() as u64,
+            ("dependentRequired" | "dependencies", value) => size(value),
+            // Its error also names the members or items.
+            ("additionalProperties" | "unevaluatedProperties" | "unevaluatedItems", _) => 2,
+            ("$schema" | "$id" | "$anchor" | "$comment" | "$defs" | "definitions", _)
+            | ("title" | "description" | "default" | "examples" | "format", _)
+            // Their errors are those of the subschemas.
+            | ("$ref" | "allOf" | "if" | "then" | "else" | "dependentSchemas", _)
+            | ("properties" | "patternProperties", _) => 0,
+            _ => 1,
+        };
+        if matches!(keyword, "not" | "pattern" | "required") {
+            self.error_bytes += memory(value);
+        }
         match (keyword, value) {
             ("pattern", _) => self.for_text += pattern::STEPS_FOR_EIGHT_BYTES,
             ("minLength" | "maxLength", _) => self.for_text += 1,
@@ -215,14 +236,16 @@ impl<'s> Reader<'s> {
         let id = self.subschemas.len();
         self.found.insert(place.to_owned(), id);
         self.subschemas.push(Subschema::default());
-        let subschema = match schema {
+        let mut subschema = match schema {
             Value::Object(keywords) => self.keywords(keywords, place, chain + 1)?,
-            Value::Bool(_) => Subschema {
+            Value::Bool(is_any) => Subschema {
                 own: 1,
+                errors: u64::from(!is_any),
                 ..Subschema::default()
             },
             _ => return Err(SchemaError::at(place, "must be an object or a boolean")),
         };
+        subschema.place_bytes = place.len() as u64;
         self.subschemas[id] = subschema;
         Ok(id)
     }
@@ -404,4 +427,28 @@ pub(crate) fn size(value: &Value) -> u64 {
                 .sum::<u64>()
         }
     }
+}
+
+/// The memory of a value, in bytes, rounded up.
+pub(crate) fn memory(value: &Value) -> u64 {
+    const VALUE: u64 = 32;
+    VALUE
+        + match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+            Value::String(text) => text.len() as u64,
+            Value::Array(items) => items.iter().map(memory).sum(),
+            Value::Object(members) => memory_of(members),
+        }
+}
+
+/// The memory of an object's members. A small object has room for several.
+pub(crate) fn memory_of(members: &Map<String, Value>) -> u64 {
+    const OBJECT: u64 = 640;
+    const MEMBER: u64 = 128;
+    if members.is_empty() {
+        return 0;
+    }
+    let members = members.iter();
+    let members = members.map(|(name, value)| MEMBER + name.len() as u64 + memory(value));
+    OBJECT + members.sum::<u64>()
 }

@@ -18,7 +18,7 @@ use webhooks_domain::manage::{Change, MapChange};
 use webhooks_wire::requests::parsed;
 
 pub(crate) use customer::{customer_change, customer_fields};
-pub(crate) use event_type::documentation;
+pub(crate) use event_type::{check_schema, documentation};
 pub(crate) use filter_test::filter_matches;
 pub(crate) use portal_session::portal_session;
 pub(crate) use recovery::{recover, replay};

@@ -35,6 +35,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             Err(LookUpError::Refused(finding)) => metrics.count(metric(finding), 1),
             Err(_) => {}
         }
+        let failed_reads = look_up.check.take_failed_reads();
+        metrics.count(Metric::EventTypesNotRead, failed_reads);
         metrics.write();
         answer.map_err(|error| FunctionError::new(error.error_type(), &error))
     }))
@@ -60,7 +62,7 @@ fn report_conflict(metrics: &Metrics, comparison: &Comparison) {
 /// The metric of an event that fails the check of its type.
 fn metric(finding: &Finding) -> Metric {
     match finding {
-        Finding::Violation { .. } => Metric::SchemaViolations,
+        Finding::Violation { .. } | Finding::ViolationSomewhere => Metric::SchemaViolations,
         Finding::NotChecked(_) => Metric::EventsNotChecked,
     }
 }
@@ -73,6 +75,7 @@ fn warn(metrics: &Metrics, page: &Page) {
     metrics.count(metric(finding), 1);
     let (path, rule) = match finding {
         Finding::Violation { path, rule } => (Some(path.as_str()), Some(rule.as_str())),
+        Finding::ViolationSomewhere => (Some("/detail"), None),
         Finding::NotChecked(_) => (None, None),
     };
     tracing::warn!(

@@ -124,10 +124,8 @@ fn event_type(document: &Value, name: &str, item: &Value) -> Result<NewEventType
 }
 
 fn validation(value: &Value) -> Result<Option<Validation>> {
-    let validation: Option<Validation> = serde_json::from_value(value.clone())
-        .with_context(|| format!("`{VALIDATION}` must be off, warn or refuse"))?;
-    // The default is not written out.
-    Ok(validation.filter(|validation| !validation.is_off()))
+    serde_json::from_value(value.clone())
+        .with_context(|| format!("`{VALIDATION}` must be off, warn or refuse"))
 }
 
 /// The schema of the `detail`, with all that it names.

@@ -13,8 +13,8 @@ pub use json_object::{JsonObject, JsonObjectError};
 pub use known::{MAX_SUGGESTIONS, UnknownType};
 pub use type_name::{TypeName, TypeNameError};
 pub use validation::{
-    Finding, MAX_CHECK_DEPTH, MAX_CHECK_STEPS, NotChecked, Place, SchemaError, Validation,
-    ValidationError,
+    Finding, MAX_CHECK_DEPTH, MAX_CHECK_STEPS, MAX_REPORT_BYTES, NotChecked, Place, SchemaError,
+    Validation, ValidationError,
 };
 
 use crate::text::Text;

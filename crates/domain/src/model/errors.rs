@@ -17,6 +17,9 @@ pub const EVENT_TOO_LARGE: &str = "EventTooLarge";
 pub const SCHEMA_VIOLATION: &str = "SchemaViolation";
 /// The event could not be checked by the schema of its type, which refuses such events.
 pub const EVENT_NOT_CHECKED: &str = "EventNotChecked";
+/// The check of the event could not be started, because the function has no memory or no thread for
+/// it. A retry may help.
+pub const CHECK_NOT_STARTED: &str = "CheckNotStarted";
 /// The input is neither an event nor a value that the workflow passes on.
 pub const INVALID_INPUT: &str = "InvalidInput";
 /// The table did not answer. A retry may help.
@@ -36,7 +39,7 @@ pub const SESSION_NOT_FOUND: &str = "SessionNotFound";
 
 /// The error names that the workflows retry, because our own failure may be temporary. Every other
 /// error of our functions is permanent, and no workflow retries it.
-pub const TRIED_AGAIN: &[&str] = &[STORE_UNAVAILABLE];
+pub const TRIED_AGAIN: &[&str] = &[STORE_UNAVAILABLE, CHECK_NOT_STARTED];
 
 /// Every error name of `look-up-subscriptions`.
 pub const LOOK_UP_SUBSCRIPTIONS: &[&str] = &[
@@ -47,6 +50,7 @@ pub const LOOK_UP_SUBSCRIPTIONS: &[&str] = &[
     EVENT_TOO_LARGE,
     SCHEMA_VIOLATION,
     EVENT_NOT_CHECKED,
+    CHECK_NOT_STARTED,
     INVALID_INPUT,
     STORE_UNAVAILABLE,
     CORRUPT_ITEM,

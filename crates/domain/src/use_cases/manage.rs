@@ -21,7 +21,9 @@ use ring::rand::SystemRandom;
 pub use change::{Change, SubscriptionChange};
 pub use create::Created;
 pub use error::ManageError;
-pub use event_types::{EventTypeRule, UnknownTypes, UnknownTypesError};
+pub use event_types::{
+    EventTypeRule, SELF_TEST_CUSTOMER, SELF_TEST_TYPES, UnknownTypes, UnknownTypesError,
+};
 pub use expected_version::ExpectedVersion;
 pub use map_change::MapChange;
 pub use rotation::{NewSecret, Rotation};

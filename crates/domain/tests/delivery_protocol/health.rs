@@ -284,6 +284,35 @@ fn no_crash_tells_a_step_twice_and_only_one_after_its_write_loses_it() {
 }
 
 #[test]
+fn a_subscription_that_is_enabled_again_and_again_tells_its_owner_once_in_some_hours() {
+    let stage = stage();
+    let began = stage.backend.time();
+    let mut told = Vec::new();
+    for hour in 0..=18 {
+        for half in [0, 30] {
+            let minutes = Duration::from_mins(60 * hour + half);
+            stage.backend.set_now(began + minutes);
+            let id = stage.another_delivery(&format!("at {minutes:?}"));
+            stage.backend.answer([samples::response(410)]);
+            stage.queue_first(id);
+            let report = stage.handle(stage.backend.receive().unwrap()).unwrap();
+            let gone = HealthChange::Disabled(DisabledReason::EndpointGone);
+            assert_eq!(changes(std::slice::from_ref(&report)), [gone]);
+            told.extend(steps(&[report]).into_iter().map(|step| (hour, half, step)));
+            stage.change(id, |subscription| {
+                subscription.status = SubscriptionStatus::Active;
+                subscription.disabled = None;
+            });
+        }
+    }
+    assert_eq!(
+        told,
+        [0, 6, 12, 18].map(|hour| (hour, 0, "disabled")),
+        "nothing else bounds the messages to its contacts"
+    );
+}
+
+#[test]
 fn the_endpoint_is_named_without_its_query() {
     let stage = stage();
     stage.change(stage.ids[0], |subscription| {

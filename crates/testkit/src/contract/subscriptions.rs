@@ -143,6 +143,11 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
         let found = store.get(&customer, &id).await.expect("answers");
         found.is_some()
     };
+    let stored = async || {
+        let stored = store.idempotency_record(&customer, &key).await;
+        stored.expect("answers")
+    };
+    assert_eq!(stored().await, None);
     let second = Duration::from_secs(1);
     let in_force = record(1, samples::NOW + second);
     let created = create(&in_force, 1, None).await;
@@ -155,12 +160,14 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
     );
     let other = Some(samples::subscription_id(9));
     let refused = create(&record(2, samples::NOW), 2, other).await;
-    assert_eq!(refused, CreationOutcome::KeyInUse(in_force));
+    assert_eq!(refused, CreationOutcome::KeyInUse(in_force.clone()));
+    assert_eq!(stored().await, Some(in_force));
 
     // A record that names a deleted subscription does not count, nor does an expired one.
     let deleted = Some(samples::subscription_id(1));
     let created = create(&record(2, samples::NOW), 2, deleted).await;
     assert_eq!(created, CreationOutcome::Created);
+    assert_eq!(stored().await, None, "it has expired");
     let created = create(&record(3, samples::NOW + second), 3, None).await;
     assert_eq!(created, CreationOutcome::Created);
 
@@ -316,6 +323,28 @@ pub async fn health(store: &impl SubscriptionStore, salt: &str) {
     assert_eq!(written, ReplacementOutcome::Written);
     let now = stored().await.expect("is there");
     assert_eq!(now, enabled, "the reason is removed");
+
+    // The time at which the owner was told stays, and for some hours also when it is disabled again.
+    assert_eq!(now.disabled_told_at, Some(DUE));
+    let again_after = Subscription::DISABLED_TOLD_AGAIN_AFTER;
+    let mut now = now;
+    for (at, told) in [
+        (DUE + again_after / 2, DUE),
+        (DUE + again_after, DUE + again_after),
+    ] {
+        let disabled = store.disable(&now, DisabledReason::EndpointGone, at).await;
+        assert_eq!(disabled.expect("answers"), WriteOutcome::Written);
+        let disabled = stored().await.expect("is there");
+        assert_eq!(disabled.disabled_told_at, Some(told));
+        now = Subscription {
+            disabled: None,
+            version: disabled.version + 1,
+            status: SubscriptionStatus::Active,
+            ..disabled.clone()
+        };
+        let written = replace(store, &disabled, &now, HealthFate::Kept).await;
+        assert_eq!(written, ReplacementOutcome::Written);
+    }
 
     // With a new URL the new health replaces whatever was stored. A later observation of the old
     // URL is not written.

@@ -63,6 +63,12 @@ pub enum Finding {
         /// The place of the rule in the schema, as a JSON pointer.
         rule: Place,
     },
+    /// The same, but to find the place would exceed a bound.
+    #[error(
+        "at `/detail` or below, the event breaks its type's schema; to find the place would take more \
+         than {MAX_CHECK_STEPS} steps or {MAX_REPORT_BYTES} bytes"
+    )]
+    ViolationSomewhere,
     /// It could not be checked.
     #[error("the event cannot be checked by its type's schema: {0}")]
     NotChecked(NotChecked),
@@ -116,6 +122,10 @@ impl SchemaError {
 /// The most steps of one check. A step is the meeting of a subschema and a value, or a part of a
 /// keyword's work on long texts and lists.
 pub const MAX_CHECK_STEPS: u64 = 2_000_000;
+
+/// The most memory for the errors of alternatives (`anyOf`, `oneOf`, `not`) that are collected to find
+/// the place of a violation, in bytes. Each error has a copy of its value.
+pub const MAX_REPORT_BYTES: u64 = 4_194_304;
 
 /// The most levels of subschemas inside each other in one check.
 pub const MAX_CHECK_DEPTH: usize = 256;

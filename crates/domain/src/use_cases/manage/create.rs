@@ -53,7 +53,15 @@ where
         once: Option<&Once<'_>>,
     ) -> Result<Created, ManageError> {
         let wanted = change.event_types.as_ref();
-        let unknown_types = self.unknown_types(customer, wanted, None).await?;
+        let unknown_types = match self.unknown_types(customer, wanted, None).await {
+            Ok(unknown_types) => unknown_types,
+            // The catalogue may have changed since the first request. A creation that is not refused
+            // finds the record with its write.
+            Err(refused @ ManageError::Field(_)) => {
+                return self.created_already(customer, once).await?.ok_or(refused);
+            }
+            Err(failure) => return Err(failure),
+        };
         let (subscription, secret) = self.new_subscription(customer, change).await?;
         let now = self.clock.now();
         let record = match once {
@@ -98,6 +106,22 @@ where
         })
     }
 
+    /// The subscription that an earlier request with this key has created.
+    async fn created_already(
+        &self,
+        customer: &CustomerId,
+        once: Option<&Once<'_>>,
+    ) -> Result<Option<Created>, ManageError> {
+        let Some(Once { key, content }) = once else {
+            return Ok(None);
+        };
+        let Some(record) = self.table.idempotency_record(customer, key).await? else {
+            return Ok(None);
+        };
+        let content = self.vault.fingerprint(content).await?;
+        self.created_before(&record, Some(content)).await
+    }
+
     /// Builds the new subscription of a request.
     async fn new_subscription(
         &self,
@@ -134,6 +158,7 @@ where
             secrets: SealedSecrets::only(sealed),
             status: SubscriptionStatus::Active,
             disabled: None,
+            disabled_told_at: None,
             health: Health::default(),
             created_at: now,
             updated_at: now,

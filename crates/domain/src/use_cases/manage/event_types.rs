@@ -10,6 +10,11 @@ use crate::manage::{Manage, ManageError};
 use crate::operational::Kind;
 use crate::ports::CatalogueTable;
 
+/// The customer of the self test (`webhooks doctor --send`).
+pub const SELF_TEST_CUSTOMER: &str = "webhooks-doctor-self-test";
+/// The beginning of the event types of the self test. They are in no catalogue.
+pub const SELF_TEST_TYPES: &str = "doctor.";
+
 /// The most unknown event types that a refusal names.
 const MAX_NAMED: usize = 5;
 
@@ -54,13 +59,16 @@ impl<T: CatalogueTable, V, C> Manage<T, V, C> {
     /// the stack refuses these, they are an error.
     ///
     /// Types that the subscription has already are not compared again: they may have been deleted from
-    /// the catalogue since. A request that adds no type reads nothing.
+    /// the catalogue since. Nor are the types that the system itself sends: operational events to the
+    /// operator's customer, and those of the self test to its customer. A request that adds no type
+    /// reads nothing.
     pub(super) async fn unknown_types(
         &self,
         customer: &CustomerId,
         wanted: Option<&EventTypePatterns>,
         current: Option<&EventTypePatterns>,
     ) -> Result<Vec<UnknownType>, ManageError> {
+        let is_self_test = customer.as_str() == SELF_TEST_CUSTOMER;
         let is_operator = self.event_types.operator.as_ref() == Some(customer);
         let added = wanted.and_then(|wanted| {
             wanted.only(|pattern| {
@@ -70,7 +78,11 @@ impl<T: CatalogueTable, V, C> Manage<T, V, C> {
                         .iter()
                         .any(|kind| pattern.matches_text(kind.as_str()))
                 };
-                !pattern.is_all() && !current.is_some_and(has) && !(is_operator && is_operational())
+                let is_of_self_test = || pattern.as_str().starts_with(SELF_TEST_TYPES);
+                !pattern.is_all()
+                    && !current.is_some_and(has)
+                    && !(is_operator && is_operational())
+                    && !(is_self_test && is_of_self_test())
             })
         });
         let Some(added) = added else {

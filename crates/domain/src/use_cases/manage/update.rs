@@ -174,10 +174,12 @@ where
             return Err(FieldError::new(&first.field, problem).into());
         }
         let can_read_requests = broken.can_read_requests();
+        let can_read_types = broken.can_read("eventTypes");
         let before = broken.readable;
         let customer = &before.customer_id;
         let wanted = change.event_types.as_ref();
-        let unknown_types = self.unknown_types(customer, wanted, None).await?;
+        let current = can_read_types.then_some(&before.event_types);
+        let unknown_types = self.unknown_types(customer, wanted, current).await?;
         let now = self.clock.now();
         let mut changed = self.changed(&before, change).await?;
         changed.health = before.health.of_new_endpoint(now);
