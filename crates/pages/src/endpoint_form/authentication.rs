@@ -87,11 +87,10 @@ impl AuthenticationForm {
     ) -> Result<(), FormProblem> {
         let none = Self::default();
         let before = before.unwrap_or(&none);
-        if self == before {
+        if self.of_its_kind() == before.of_its_kind() {
             return Ok(());
         }
-        let mut kinds = AuthenticationType::ALL.into_iter();
-        let kind = kinds.find(|kind| kind.to_string() == self.kind);
+        let kind = self.known_kind();
         let secret = self.secret.clone();
         patch.authentication = match kind {
             Some(AuthenticationType::Basic) => Nullable::Value(NewAuthentication::Basic {
@@ -130,6 +129,48 @@ impl AuthenticationForm {
             }
         };
         Ok(())
+    }
+
+    fn known_kind(&self) -> Option<AuthenticationType> {
+        let mut kinds = AuthenticationType::ALL.into_iter();
+        kinds.find(|kind| kind.to_string() == self.kind)
+    }
+
+    /// The fields of its type, and the secrets. A browser sends those of every type, and a choice
+    /// always with a value, so the others do not count.
+    fn of_its_kind(&self) -> Self {
+        let secrets = Self {
+            kind: self.kind.clone(),
+            secret: self.secret.clone(),
+            certificate: self.certificate.clone(),
+            private_key: self.private_key.clone(),
+            ..Self::default()
+        };
+        match self.known_kind() {
+            Some(AuthenticationType::Basic) => Self {
+                username: self.username.clone(),
+                ..secrets
+            },
+            Some(AuthenticationType::ApiKey) => Self {
+                header: self.header.clone(),
+                ..secrets
+            },
+            Some(AuthenticationType::OAuth2) => {
+                let place = match self.client_authentication.as_str() {
+                    "" => ClientAuthentication::Header.to_string(),
+                    place => place.to_owned(),
+                };
+                Self {
+                    token_url: self.token_url.clone(),
+                    client_id: self.client_id.clone(),
+                    scope: self.scope.clone(),
+                    audience: self.audience.clone(),
+                    client_authentication: place,
+                    ..secrets
+                }
+            }
+            Some(AuthenticationType::Bearer | AuthenticationType::Mtls) | None => secrets,
+        }
     }
 
     fn client_authentication(&self) -> Result<Option<ClientAuthentication>, FormProblem> {
