@@ -147,7 +147,8 @@ metrics! {
     Held: Count,
     /// Tasks that were deferred because a circuit breaker is open.
     DeferredByCircuitBreaker: Count,
-    /// Tasks that were deferred because the limits of a subscription are reached.
+    /// Tasks that were deferred because the limits of a subscription are reached, or because another
+    /// run requests the access token that they need.
     DeferredByLimit: Count,
     /// Tasks that were moved to the slow queue.
     MovedToSlowQueue: Count,

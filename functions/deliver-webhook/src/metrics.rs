@@ -41,10 +41,11 @@ pub(crate) fn report(
         Report::Deferred(DeferReason::CircuitBreakerOpen) => {
             metrics.count(Metric::DeferredByCircuitBreaker, 1);
         }
-        Report::Deferred(DeferReason::OverLimit) => metrics.count(Metric::DeferredByLimit, 1),
-        Report::Deferred(DeferReason::SlowEndpoint) => metrics.count(Metric::MovedToSlowQueue, 1),
-        Report::Deferred(DeferReason::NotDue | DeferReason::AwaitsToken) | Report::Discarded(_) => {
+        Report::Deferred(DeferReason::OverLimit | DeferReason::AwaitsToken) => {
+            metrics.count(Metric::DeferredByLimit, 1);
         }
+        Report::Deferred(DeferReason::SlowEndpoint) => metrics.count(Metric::MovedToSlowQueue, 1),
+        Report::Deferred(DeferReason::NotDue) | Report::Discarded(_) => {}
     }
 }
 
@@ -245,6 +246,8 @@ mod tests {
             (&line["DeferredByLimit"], &line["MovedToSlowQueue"]),
             (&1.into(), &1.into())
         );
+        let line = line_of(&[Report::Deferred(DeferReason::AwaitsToken)]);
+        assert_eq!(line["DeferredByLimit"], 1);
     }
 
     #[test]
