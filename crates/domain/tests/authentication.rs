@@ -209,6 +209,14 @@ fn no_header_is_set_twice() {
         assert!(!refused.contains(MARK));
         assert_eq!(stage.stored(), stage.created);
     }
+    // Access tokens have the same header.
+    for headers in ["headers", "secretHeaders"] {
+        let both =
+            format!(r#"{{"{headers}":{{"Authorization":"s3cret"}},"authentication":{CLIENT}}}"#);
+        let refused = stage.update(&both).unwrap_err().to_string();
+        assert!(refused.contains(&clash("authorization")), "{refused}");
+        assert_eq!(stage.stored(), stage.created);
+    }
     // One request may move a header from one to the other.
     let moved = r#"{"secretHeaders":{"x-key":null},"authentication":{"type":"apiKey","header":"x-key","value":"s3cret"}}"#;
     stage.update(moved).unwrap();

@@ -79,6 +79,7 @@ impl Failpoints {
             clock: deliver.clock,
             policy: deliver.policy,
             longest_queue_delay: deliver.longest_queue_delay,
+            request_timeout: deliver.request_timeout,
             time_for_attempt: deliver.time_for_attempt,
             health_monitor: deliver.health_monitor,
             customer_limits: deliver.customer_limits,

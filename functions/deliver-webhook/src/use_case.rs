@@ -48,6 +48,7 @@ pub(crate) fn new(
         clock: SystemClock,
         policy: config.retry_policy,
         longest_queue_delay: config.longest_queue_delay,
+        request_timeout: timeout,
         time_for_attempt: timeout + TIME_TO_RECORD,
         health_monitor: HealthMonitor {
             policy: config.health_policy,

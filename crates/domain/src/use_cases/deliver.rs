@@ -99,6 +99,8 @@ pub struct Deliver<T, Q, W, V, C> {
     pub policy: RetryPolicy,
     /// The longest wait that is left to the queue.
     pub longest_queue_delay: LongestQueueDelay,
+    /// The time limit of an attempt's requests, for subscriptions without a shorter one.
+    pub request_timeout: Duration,
     /// The longest time that an attempt can take until it is recorded.
     pub time_for_attempt: Duration,
     /// Tracks the endpoints' health.
@@ -290,8 +292,10 @@ where
             self.queue.send(customer, due.task, delay).await?;
             return Ok(Report::Deferred(DeferReason::AwaitsToken));
         }
-        // After every read, because each takes time.
-        if self.clock.now() + self.time_for_attempt > end {
+        // After every read, because each takes time. An attempt without a token sends nothing, so it
+        // needs no time; it must not return to the queue until the queue gives it up.
+        let sends = !matches!(access, Some((_, Access::Failed(_))));
+        if sends && self.clock.now() + self.time_for_attempt > end {
             if let Some((_, access)) = access {
                 self.give_back(due, access).await;
             }

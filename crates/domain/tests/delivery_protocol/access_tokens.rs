@@ -1,6 +1,7 @@
 //! Attempts with access tokens.
 
 use std::pin::pin;
+use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use webhooks_domain::deliver::{DeferReason, DeliverError, Report};
 use webhooks_domain::delivery::{Attempt, DeliveryStatus, DeliveryTask, DeliveryTrigger};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::outbound::{
-    AttemptOutcome, TokenAnswer, TokenRecord, WebhookRequest, WebhookResponse,
+    AttemptOutcome, TokenAnswer, TokenLease, TokenRecord, WebhookRequest, WebhookResponse,
 };
 use webhooks_domain::ports::Clock;
 use webhooks_testkit::{Fault, samples};
@@ -24,6 +25,9 @@ fn with_tokens(delays: &[u32]) -> Stage {
     stage.update(OAUTH2);
     stage
 }
+
+/// The time limit of an attempt.
+const LIMIT: Duration = Duration::from_secs(15);
 
 /// The values of `authorization` that the endpoint has seen.
 fn sent(stage: &Stage) -> Vec<String> {
@@ -118,37 +122,231 @@ fn finish<T>(future: impl Future<Output = T>) -> T {
     panic!("it never ends");
 }
 
-/// A batch has ten deliveries, which an environment makes concurrently.
+/// A batch has ten deliveries, which an environment makes concurrently. A token endpoint that takes
+/// the whole time limit holds one of them, and the queue gives none up.
 #[test]
-fn concurrent_deliveries_of_an_environment_cause_one_request() {
+fn a_slow_token_endpoint_holds_one_delivery_of_a_batch_and_defers_the_others() {
     let stage = with_tokens(&[0]);
-    let ids: Vec<_> = (0..10)
-        .map(|number| DeliveryTask::first(stage.another_delivery(&number.to_string())))
-        .collect();
-    stage.backend.pause_token_request(5);
-    let runs = ids.iter().map(|task| stage.deliver.run(task, NEVER));
+    let tasks = more_tasks(&stage, 0..10);
+    let end = stage.backend.time() + Duration::from_secs(20);
+    stage.backend.pause_token_request(50);
+    stage.backend.during_token_request(|backend| {
+        backend.set_now(backend.time() + LIMIT);
+    });
+    let slow = TokenAnswer::Failed {
+        error: "response: no headers within 15000 ms".to_owned(),
+    };
+    stage.backend.answer_tokens([slow]);
+    let runs = tasks.iter().map(|task| stage.deliver.run(task, end));
     let reports = finish(join_all(runs));
-    for report in reports {
-        let made = attempt(report.unwrap());
-        assert_eq!(made.outcome, AttemptOutcome::Succeeded);
-    }
-    assert_eq!(sent(&stage), ["Bearer t0ken-1"; 10]);
+    let reports: Vec<_> = reports.into_iter().map(Result::unwrap).collect();
+    let deferred = Report::Deferred(DeferReason::AwaitsToken);
+    let deferrals = reports.iter().filter(|report| **report == deferred);
+    assert_eq!(deferrals.count(), 9);
     assert_eq!(stage.backend.token_requests().len(), 1);
     assert_eq!(stage.backend.token_store_calls(), (1, 2));
-    // A 401 to all of them at once is one renewal, too.
+    // A delivery that comes when too little time is left for an attempt shares the failure.
+    let late = stage.another_delivery("late");
+    let made = now(stage.deliver.run(&DeliveryTask::first(late), end)).unwrap();
+    assert_eq!(attempt(made).outcome, AttemptOutcome::NoToken);
+    // Those that waited are delivered, by one more request.
+    advance(&stage, Duration::from_secs(5));
+    stage.drain_queue();
+    assert_eq!(stage.backend.token_requests().len(), 2);
+    let delivered = tasks.iter().filter(|task| {
+        let delivery = stage.delivery_of(task.delivery);
+        assert_eq!(delivery.attempts.len(), 1, "a wait is no attempt");
+        delivery.status == DeliveryStatus::Succeeded
+    });
+    assert_eq!(delivered.count(), 9);
+}
+
+/// A read of the table is short, so all wait for it.
+#[test]
+fn concurrent_deliveries_of_an_environment_share_one_read() {
+    let stage = with_tokens(&[0]);
+    run_elsewhere(&stage.backend, stage.another_delivery("elsewhere"));
+    let calls = stage.backend.token_store_calls();
+    let tasks = more_tasks(&stage, 0..10);
+    let runs = tasks.iter().map(|task| stage.deliver.run(task, NEVER));
+    for report in finish(join_all(runs)) {
+        assert_eq!(
+            attempt(report.unwrap()).outcome,
+            AttemptOutcome::Succeeded
+        );
+    }
+    let (reads, writes) = calls;
+    assert_eq!(stage.backend.token_store_calls(), (reads + 1, writes));
+}
+
+/// A 401 to all of them at once is one renewal. Each has been sent already, so each waits for it.
+#[test]
+fn a_401_to_many_concurrent_deliveries_is_one_renewal() {
+    let stage = with_tokens(&[0]);
+    stage.run_first();
     stage
         .backend
         .answer((0..10).map(|_| samples::response(401)));
-    let ids: Vec<_> = (10..20)
-        .map(|number| DeliveryTask::first(stage.another_delivery(&number.to_string())))
-        .collect();
+    let tasks = more_tasks(&stage, 0..10);
     stage.backend.pause_token_request(5);
-    let runs = ids.iter().map(|task| stage.deliver.run(task, NEVER));
+    let runs = tasks.iter().map(|task| stage.deliver.run(task, NEVER));
     for report in finish(join_all(runs)) {
-        let made = attempt(report.unwrap());
-        assert_eq!(made.outcome, AttemptOutcome::Succeeded);
+        assert_eq!(
+            attempt(report.unwrap()).outcome,
+            AttemptOutcome::Succeeded
+        );
     }
     assert_eq!(stage.backend.token_requests().len(), 2);
+}
+
+/// A test and a probe have no time to be deferred, and wait for nobody.
+#[test]
+fn a_test_requests_a_token_of_its_own_beside_its_environment() {
+    let stage = with_tokens(&[0]);
+    let message = samples::message("acme", "test");
+    let mut test = samples::delivery(&message, stage.ids[0].subscription);
+    test.trigger = DeliveryTrigger::Test;
+    let tasks = [stage.ids[0], test.id].map(DeliveryTask::first);
+    stage.backend.record_call(message, test);
+    stage.backend.pause_token_request(5);
+    let runs = tasks.iter().map(|task| stage.deliver.run(task, NEVER));
+    for report in finish(join_all(runs)) {
+        assert_eq!(
+            attempt(report.unwrap()).outcome,
+            AttemptOutcome::Succeeded
+        );
+    }
+    assert_eq!(stage.backend.token_requests().len(), 2);
+}
+
+fn more_tasks(stage: &Stage, events: std::ops::Range<u32>) -> Vec<DeliveryTask> {
+    events
+        .map(|number| DeliveryTask::first(stage.another_delivery(&number.to_string())))
+        .collect()
+}
+
+/// Lets the next answer of the endpoint be a 401 after this time.
+fn refuse_after(stage: &Stage, time: Duration) {
+    stage.backend.answer([samples::response(401)]);
+    let times = Mutex::new(vec![time]);
+    stage.backend.during_requests(move |backend| {
+        let time = times.lock().unwrap().pop().unwrap_or_default();
+        backend.set_now(backend.time() + time);
+    });
+}
+
+/// A request for a token after a late 401 would be cut off, and its failure is no failure of the
+/// token endpoint.
+#[test]
+fn a_401_that_arrives_late_requests_nothing_and_the_next_attempt_does() {
+    let stage = with_tokens(&[0, 5]);
+    stage.run_first();
+    refuse_after(&stage, LIMIT - Duration::from_millis(1_999));
+    let late = attempt(deliver_another(&stage, "2"));
+    assert_eq!(late.status, Some(401));
+    assert!(late.error.unwrap().contains("too little time"));
+    assert_eq!(stage.backend.token_requests().len(), 1);
+    assert_eq!(record(&stage).unwrap().lease, None);
+    let next = attempt(deliver_another(&stage, "3"));
+    assert_eq!(next.status, Some(200));
+    assert_eq!(sent(&stage).last().unwrap(), "Bearer t0ken-2");
+}
+
+#[test]
+fn a_request_after_a_401_has_half_of_the_time_and_its_failure_is_not_shared() {
+    for (answered_after, most) in [(5, 5_000), (7, 4_000), (13, 1_000)] {
+        let stage = with_tokens(&[0, 5]);
+        stage.run_first();
+        refuse_after(&stage, Duration::from_secs(answered_after));
+        let slow = TokenAnswer::Failed {
+            error: "response: no headers within 15000 ms".to_owned(),
+        };
+        stage.backend.answer_tokens([slow]);
+        let made = attempt(deliver_another(&stage, "2"));
+        assert_eq!(made.status, Some(401), "the answer of the endpoint stays");
+        let left = LIMIT - stage.backend.token_requests()[1].spent;
+        assert_eq!(left, Duration::from_millis(most));
+        for next in [
+            deliver_another(&stage, "3"),
+            run_elsewhere(&stage.backend, stage.another_delivery("4")),
+        ] {
+            assert_eq!(attempt(next).status, Some(200));
+        }
+        // The next request had the whole time.
+        assert_eq!(stage.backend.token_requests()[2].spent, Duration::ZERO);
+        assert_eq!(stage.backend.token_requests().len(), 3);
+    }
+}
+
+/// An answer is shared however little time the request had.
+#[test]
+fn a_refusal_of_the_client_after_a_401_is_shared() {
+    let stage = with_tokens(&[0, 5]);
+    stage.run_first();
+    refuse_after(&stage, Duration::from_secs(5));
+    let refused = samples::token_refused(401, "invalid_client");
+    stage.backend.answer_tokens([refused]);
+    deliver_another(&stage, "2");
+    let next = attempt(deliver_another(&stage, "3"));
+    assert_eq!(next.outcome, AttemptOutcome::NoToken);
+    assert_eq!(stage.backend.token_requests().len(), 2);
+}
+
+#[test]
+fn a_second_request_without_an_answer_keeps_the_401() {
+    let stage = with_tokens(&[0, 5]);
+    stage.run_first();
+    let timed_out = WebhookResponse {
+        outcome: AttemptOutcome::TimedOut,
+        status: None,
+        error: Some("response: no headers within 15000 ms".to_owned()),
+        duration_ms: 15_000,
+        ..samples::response(200)
+    };
+    stage.backend.answer([samples::response(401), timed_out]);
+    let made = attempt(deliver_another(&stage, "2"));
+    assert_eq!(
+        (made.outcome, made.status, made.duration_ms),
+        (AttemptOutcome::HttpError, Some(401), 15_000)
+    );
+    let error = made.error.unwrap();
+    assert!(error.ends_with("with a new one: response: no headers within 15000 ms"));
+}
+
+/// While another environment replaces it, an ending token costs a read in five seconds and not one
+/// for each attempt.
+#[test]
+fn an_ending_token_that_another_environment_replaces_is_left_alone() {
+    let stage = with_tokens(&[0]);
+    stage.run_first();
+    let elsewhere = deliver(&stage.backend, schedule(&[0]));
+    let run = |event: &str| {
+        let id = stage.another_delivery(event);
+        attempt(now(elsewhere.run(&DeliveryTask::first(id), NEVER)).unwrap())
+    };
+    run("warm");
+    advance(&stage, Duration::from_secs(3_300));
+    let lease_until = stage.backend.time() + Duration::from_secs(17);
+    let lease = TokenLease {
+        since: stage.backend.time(),
+        until: lease_until,
+    };
+    let customer = samples::customer("acme");
+    let id = stage.ids[0].subscription;
+    stage
+        .backend
+        .change_token_record(&customer, id, |record| record.lease = Some(lease));
+    let reads = || stage.backend.token_store_calls().0;
+    let before = reads();
+    for event in 0..10 {
+        let made = run(&format!("ending {event}"));
+        assert_eq!(made.outcome, AttemptOutcome::Succeeded);
+    }
+    assert_eq!(reads() - before, 1);
+    advance(&stage, Duration::from_secs(5));
+    run("later");
+    assert_eq!(reads() - before, 2);
+    assert_eq!(stage.backend.token_requests().len(), 1);
 }
 
 #[test]
@@ -398,16 +596,20 @@ fn a_token_is_replaced_before_it_ends_and_one_that_has_ended_is_not_sent() {
     assert_eq!(sent(&stage)[7], "Bearer t0ken-3");
 }
 
-/// The attempt that replaces a token does not wait for the new one: its own is still valid.
+/// The attempt that replaces a token ends with the request for the new one, whose limit is short.
+/// Its failure fails no attempt, also when the token ends a moment later.
 #[test]
-fn a_token_endpoint_that_hangs_takes_no_time_of_an_attempt_with_a_valid_token() {
+fn a_token_endpoint_that_hangs_takes_three_seconds_of_an_attempt_with_a_valid_token() {
     let stage = with_tokens(&[0]);
     stage.run_first();
-    advance(&stage, Duration::from_secs(3_300));
+    advance(&stage, Duration::from_secs(3_569));
+    let begun = stage.backend.time();
     stage.backend.during_token_request(|backend| {
         let (_, request) = backend.requests().remove(1);
         assert_eq!(request.spent, Duration::ZERO, "it was sent before");
-        backend.set_now(backend.time() + Duration::from_secs(15));
+        // It hangs until its limit.
+        let left = LIMIT - backend.token_requests()[1].spent;
+        backend.set_now(backend.time() + left);
     });
     let hangs = TokenAnswer::Failed {
         error: "response: no headers within 15000 ms".to_owned(),
@@ -416,7 +618,12 @@ fn a_token_endpoint_that_hangs_takes_no_time_of_an_attempt_with_a_valid_token() 
     let made = attempt(deliver_another(&stage, "2"));
     assert_eq!(made.outcome, AttemptOutcome::Succeeded);
     assert_eq!(sent(&stage)[1], "Bearer t0ken-1");
-    assert_eq!(stage.backend.token_requests().len(), 2);
+    let took = stage.backend.time().since(begun);
+    assert_eq!(took, Duration::from_secs(3));
+    // The token has ended. The next request has the whole time.
+    let next = attempt(deliver_another(&stage, "3"));
+    assert_eq!(next.outcome, AttemptOutcome::Succeeded);
+    assert_eq!(stage.backend.token_requests()[2].spent, Duration::ZERO);
 }
 
 #[test]

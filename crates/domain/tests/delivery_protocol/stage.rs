@@ -154,6 +154,7 @@ pub(crate) fn deliver(backend: &InMemoryBackend, policy: RetryPolicy) -> TestDel
         clock: backend.clone(),
         policy,
         longest_queue_delay: LongestQueueDelay::MAX,
+        request_timeout: Duration::from_secs(15),
         time_for_attempt: Duration::from_secs(17),
         health_monitor: HealthMonitor {
             policy: HealthPolicy::NONE,

@@ -108,6 +108,13 @@ impl FailedTokenRequest {
     /// The same while an earlier token is still valid.
     pub const SHARED_WITH_TOKEN: Duration = Duration::from_secs(30);
 
+    /// The failure of a request that did not have the whole time limit. It says nothing about a
+    /// request that has it, so no attempt without a token shares it.
+    pub fn cut_short(now: Timestamp, error: String) -> Self {
+        let at = now - Self::SHARED;
+        Self { at, error }
+    }
+
     /// Returns true if attempts share it, because there is no token.
     pub fn is_shared(&self, now: Timestamp) -> bool {
         now < self.at + Self::SHARED

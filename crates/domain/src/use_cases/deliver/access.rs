@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::token_cache::{Held, HeldToken, Search, TokenSlot};
+use super::token_cache::{Held, HeldToken, Requesting, TokenSlot, Underway};
 use super::{Deliver, DeliverError, DueAttempt};
 use crate::delivery::DeliveryTrigger;
 use crate::outbound::{
@@ -24,6 +24,10 @@ use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 use crate::vault::{Vault, VaultError};
 
+/// The longest time of a request for a token while the current one is valid. The attempt that makes
+/// it ends with it.
+const EARLY_REQUEST: Duration = Duration::from_secs(3);
+
 /// The shortest time after which a delivery that waits for a token is checked again. The time
 /// doubles while it waits.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
@@ -31,8 +35,10 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// A credential that asks for access tokens.
 #[derive(Clone, Copy)]
 pub(super) struct Client<'a> {
-    pub(super) credential: &'a Credential,
     pub(super) oauth2: &'a OAuth2,
+    pub(super) secret: &'a str,
+    /// The header of a webhook that has the token.
+    pub(super) header_name: &'a str,
     pub(super) generation: TokenGeneration,
 }
 
@@ -41,8 +47,9 @@ impl<'a> Client<'a> {
     pub(super) fn of(credential: Option<&'a Credential>, of: &Subscription) -> Option<Self> {
         let credential = credential?;
         Some(Self {
-            credential,
             oauth2: credential.authentication().oauth2()?,
+            secret: credential.secret()?,
+            header_name: credential.authentication().header_name()?,
             generation: TokenGeneration::of(of.authentication.as_ref()?),
         })
     }
@@ -58,17 +65,31 @@ pub(super) enum Access {
     Request(Box<TokenRequest>),
     /// None, because the last request for a token has just failed.
     Failed(String),
-    /// None yet: another environment requests a token.
+    /// None yet: another run requests a token.
     Wait(Duration),
 }
 
 /// The right to request a token.
 pub(super) struct TokenRequest {
     pub(super) slot: Arc<TokenSlot>,
-    /// Other runs of this environment wait for its end.
-    pub(super) _search: Search,
+    /// `None` for a request that is not shared: others do not know of it.
+    pub(super) _requesting: Option<Requesting>,
     /// The record with the lease. `None` for a request that is not shared.
     pub(super) record: Option<TokenRecord>,
+    /// Its longest time, if it may not have all that is left of the attempt.
+    pub(super) most: Option<Duration>,
+}
+
+impl TokenRequest {
+    /// A request that is not shared.
+    fn of_its_own(slot: Arc<TokenSlot>) -> Box<Self> {
+        Box::new(Self {
+            slot,
+            _requesting: None,
+            record: None,
+            most: None,
+        })
+    }
 }
 
 /// The result of a search in the table.
@@ -103,35 +124,45 @@ where
                 Some(search) => (search, Some(token)),
                 None => return Ok(Access::Token(token)),
             },
-            Held::Nothing => (slot.search().await, None),
+            Held::Nothing => match slot.underway() {
+                Some(underway) => return Ok(beside(underway, due, slot, now)),
+                None => (slot.search().await, None),
+            },
         };
-        // Another run may have found or requested one, while this one waited.
+        // Another run may have found one, or begun to request one, while this one waited.
         let now = self.clock.now();
-        match slot.held(now) {
-            Held::Usable(token) => return Ok(Access::Token(token)),
-            Held::Failed(failure) => return Ok(Access::Failed(failure.error)),
-            Held::Ending(_) | Held::Nothing => {}
+        match (slot.held(now), slot.underway()) {
+            (Held::Usable(token), _) => return Ok(Access::Token(token)),
+            (Held::Failed(failure), _) => return Ok(Access::Failed(failure.error)),
+            (Held::Nothing, Some(underway)) => return Ok(beside(underway, due, slot, now)),
+            (Held::Ending(_) | Held::Nothing, _) => {}
         }
         let need = TokenNeed::Any;
         let found = self.find(&slot, due.subscription, client, need, now).await;
-        let request = |record| {
-            Box::new(TokenRequest {
-                slot: Arc::clone(&slot),
-                _search: search,
-                record,
-            })
-        };
-        Ok(match (found, ending) {
-            (Ok(Found::Token(token)), _) => Access::Token(token),
-            (Ok(Found::Leased(record)), Some(token)) => {
-                Access::Replace(request(Some(record)), token)
+        let access = match (found, ending) {
+            (Ok(Found::Token(token)), _) => {
+                if token.life.is_ending(now) {
+                    // Another environment replaces it.
+                    slot.leave_alone(now);
+                }
+                Access::Token(token)
             }
-            (Ok(Found::Leased(record)), None) => Access::Request(request(Some(record))),
+            (Ok(Found::Leased(record)), ending) => {
+                let limit = self.time_limit(due.subscription);
+                let most = ending.as_ref().map(|_| EARLY_REQUEST.min(limit));
+                let request = begin(&slot, record, most, now + most.unwrap_or(limit)).await;
+                match ending {
+                    Some(token) => Access::Replace(Box::new(request), token),
+                    None => Access::Request(Box::new(request)),
+                }
+            }
             (_, Some(token)) => {
                 slot.leave_alone(now);
                 Access::Token(token)
             }
-            (Ok(Found::Wait(_)), None) if must_not_wait(due) => Access::Request(request(None)),
+            (Ok(Found::Wait(_)), None) if must_not_wait(due) => {
+                Access::Request(TokenRequest::of_its_own(slot))
+            }
             (Ok(Found::Wait(delay)), None) => Access::Wait(delay),
             (Ok(Found::Failed(failure)), None) => {
                 let error = failure.error.clone();
@@ -141,7 +172,16 @@ where
             // It follows only for a token that was refused.
             (Ok(Found::RenewedLately(_)), None) => Access::Wait(SHORTEST_WAIT),
             (Err(failure), None) => return Err(failure),
-        })
+        };
+        drop(search);
+        Ok(access)
+    }
+
+    /// The time limit of an attempt: of its requests for tokens and of the webhook together.
+    pub(super) fn time_limit(&self, subscription: &Subscription) -> Duration {
+        let limit = self.request_timeout;
+        let own = subscription.timeout;
+        own.map_or(limit, |own| limit.min(own.into()))
     }
 
     /// Reads the record, and takes the lease if a token is to be requested.
@@ -206,6 +246,35 @@ where
     ) -> Arc<TokenSlot> {
         let (customer, id) = (&subscription.customer_id, &subscription.id);
         self.tokens.slot(customer, id, client.generation, now)
+    }
+}
+
+/// Begins the request of a lease, which ends by this time.
+pub(super) async fn begin(
+    slot: &Arc<TokenSlot>,
+    record: TokenRecord,
+    most: Option<Duration>,
+    ends_at: Timestamp,
+) -> TokenRequest {
+    let requesting = match record.lease {
+        Some(lease) => Some(slot.begin_request(Underway { lease, ends_at }).await),
+        None => None,
+    };
+    TokenRequest {
+        slot: Arc::clone(slot),
+        _requesting: requesting,
+        record: Some(record),
+        most,
+    }
+}
+
+/// The access of an attempt while another run of this environment requests a token. A slow token
+/// endpoint must not hold the batch, so the delivery is deferred.
+fn beside(underway: Underway, due: &DueAttempt<'_>, slot: Arc<TokenSlot>, now: Timestamp) -> Access {
+    if must_not_wait(due) {
+        Access::Request(TokenRequest::of_its_own(slot))
+    } else {
+        Access::Wait(wait_for(underway.lease, now))
     }
 }
 

@@ -76,7 +76,7 @@ pub enum DeferReason {
     OverLimit,
     /// Its endpoint is slow, so the task moved to the slow queue.
     SlowEndpoint,
-    /// Another execution environment requests the access token that it needs.
+    /// Another run requests the access token that it needs.
     AwaitsToken,
 }
 

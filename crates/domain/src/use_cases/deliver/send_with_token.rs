@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use futures_util::future::join;
 
-use super::access::{Access, Client, Found, TokenRequest, random_number};
+use super::access::{Access, Client, Found, TokenRequest, begin, random_number};
 use super::token_cache::{Held, HeldToken};
 use super::{Deliver, DueAttempt};
 use crate::outbound::{
-    FailedTokenRequest, GrantedToken, SealedToken, TokenLife, TokenNeed, TokenRecord,
+    FailedTokenRequest, GrantedToken, SealedToken, TokenAnswer, TokenLife, TokenNeed, TokenRecord,
     WebhookRequest, WebhookResponse,
 };
 use crate::ports::{Clock, DataKeyStore, DeliveryTable, KeyService, TokenEndpoint, WebhookSender};
@@ -26,6 +26,18 @@ const RENEWED_LATELY: &str = "the access token was refused; so was the one befor
                               a minute ago, so no other was requested";
 /// The note of an attempt whose second token was refused too.
 const REFUSED_AGAIN: &str = "a new access token was refused too";
+/// The note of an attempt whose token was refused near its end.
+const REFUSED_LATE: &str = "the access token was refused when too little time of the attempt was \
+                            left to request another; the next attempt does";
+/// The note of an attempt whose second request got no answer, before the reason.
+const NO_SECOND_ANSWER: &str = "the access token was refused; with a new one: ";
+
+/// The shortest time that must be left of an attempt for the request for another token and for a
+/// second webhook.
+const SHORTEST_RENEWAL: Duration = Duration::from_secs(2);
+/// The longest time of such a request for a token. It has at most half of the time that is left, so
+/// that the webhook has the other half.
+const LONGEST_RENEWAL: Duration = Duration::from_secs(5);
 
 impl<T, Q, W, S, K, C> Deliver<T, Q, W, Vault<S, K, C>, C>
 where
@@ -37,8 +49,8 @@ where
 {
     /// Sends the request with a token, and once more if the endpoint refuses a token from before
     /// this attempt. Both requests, those for tokens, and the wait for a token that another run of
-    /// this environment has requested, share the time limit of the attempt, which began at
-    /// `started`.
+    /// this environment requests after a refusal, share the time limit of the attempt, which began
+    /// at `started`.
     pub(super) async fn send_with(
         &self,
         access: Access,
@@ -56,7 +68,8 @@ where
             }
             Access::Replace(pending, held) => {
                 let again = Some(request.clone());
-                // The new token is for later attempts, so this one does not wait for it.
+                // The new token is for later attempts. Its request has a short limit of its own,
+                // because this attempt ends with it.
                 let (response, _) = join(
                     self.send_once(request, client, &held, spent()),
                     self.request_token(*pending, due, client, spent()),
@@ -85,6 +98,14 @@ where
                 let mut second = self.send_once(again, client, &renewed, spent()).await;
                 // It has seen both.
                 second.hide([held.token.header_value().as_str(), held.token.as_str()]);
+                if second.status.is_none() {
+                    // The first answer tells more: the endpoint is there, and refuses the token.
+                    let reason = second.error.unwrap_or_default();
+                    let note = || Some(format!("{NO_SECOND_ANSWER}{reason}"));
+                    response.error = response.error.or_else(note);
+                    response.duration_ms = response.duration_ms.max(second.duration_ms);
+                    return response;
+                }
                 if second.status == Some(UNAUTHORIZED) {
                     second.error = second.error.or(Some(REFUSED_AGAIN.to_owned()));
                 }
@@ -104,10 +125,8 @@ where
         held: &HeldToken,
         spent: Duration,
     ) -> WebhookResponse {
-        let name = client.credential.authentication().header_name();
-        let name = name.unwrap_or_default();
         let value = held.token.header_value();
-        request.set_header(name, value.clone());
+        request.set_header(client.header_name, value.clone());
         request.spent = spent;
         let mut response = self.sender.send(request).await;
         response.hide([value.as_str(), held.token.as_str()]);
@@ -128,6 +147,15 @@ where
     ) -> Result<HeldToken, Option<String>> {
         let started = self.clock.now();
         let slot = self.slot(due.subscription, client, started);
+        let limit = self.time_limit(due.subscription);
+        let left = |now: Timestamp| limit.saturating_sub(spent + now.since(started));
+        if let Some(underway) = slot.underway() {
+            // That request has a time limit of its own, which must leave time for the webhook.
+            if underway.ends_at.since(started) + SHORTEST_RENEWAL / 2 > left(started) {
+                return Err(None);
+            }
+            slot.end_of_request().await;
+        }
         let search = slot.search().await;
         let now = self.clock.now();
         match slot.held(now) {
@@ -135,6 +163,9 @@ where
                 return Ok(other);
             }
             _ => {}
+        }
+        if slot.underway().is_some() {
+            return Err(None);
         }
         if slot.is_renewed_lately(now) {
             return Err(Some(RENEWED_LATELY.to_owned()));
@@ -145,12 +176,18 @@ where
             Ok(Found::Leased(record)) => {
                 slot.drop_refused(refused.number);
                 slot.note_renewal(now);
-                let request = TokenRequest {
-                    slot,
-                    _search: search,
-                    record: Some(record),
-                };
-                let spent = spent + self.clock.now().since(started);
+                let now = self.clock.now();
+                let left = left(now);
+                if left < SHORTEST_RENEWAL {
+                    // Nobody uses the refused token any more.
+                    let next = TokenRecord::released;
+                    self.share(due.subscription, Some(record), next).await;
+                    return Err(Some(REFUSED_LATE.to_owned()));
+                }
+                let most = LONGEST_RENEWAL.min(left / 2);
+                let request = begin(&slot, record, Some(most), now + most).await;
+                drop(search);
+                let spent = spent + now.since(started);
                 let granted = self.request_token(request, due, client, spent).await;
                 granted.map_err(Some)
             }
@@ -176,17 +213,25 @@ where
         spent: Duration,
     ) -> Result<HeldToken, String> {
         let subscription = due.subscription;
-        let secret = client.credential.secret().unwrap_or_default();
         let timeout = subscription.timeout;
-        let request = client.oauth2.token_request(secret, timeout, spent);
+        // A shorter limit is as if the rest had been spent before.
+        let before = |most| self.time_limit(subscription).saturating_sub(most);
+        let spent = pending.most.map_or(spent, |most| spent.max(before(most)));
+        let request = client.oauth2.token_request(client.secret, timeout, spent);
         let answer = self.sender.request_token(request).await;
         let now = self.clock.now();
         let granted = match GrantedToken::read(&answer) {
             Ok(granted) => granted,
             Err(error) => {
-                let failure = FailedTokenRequest {
-                    at: now,
-                    error: error.to_string(),
+                let text = error.to_string();
+                let failure = match answer {
+                    TokenAnswer::Failed { .. } if pending.most.is_some() => {
+                        FailedTokenRequest::cut_short(now, text)
+                    }
+                    _ => FailedTokenRequest {
+                        at: now,
+                        error: text,
+                    },
                 };
                 pending.slot.note_failure(failure.clone());
                 let next = |record: TokenRecord, revision| record.failed(failure, revision);

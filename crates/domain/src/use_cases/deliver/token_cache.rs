@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::lock::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use crate::ids::{CustomerId, SubscriptionId};
-use crate::outbound::{AccessToken, FailedTokenRequest, TokenGeneration, TokenLife, TokenRecord};
+use crate::outbound::{
+    AccessToken, FailedTokenRequest, TokenGeneration, TokenLease, TokenLife, TokenRecord,
+};
 use crate::timestamp::Timestamp;
 
 /// Keeps access tokens in memory, so that most attempts read none from the table. Bounded in size,
@@ -71,19 +73,42 @@ pub(super) struct HeldToken {
 /// The state of one subscription.
 #[derive(Debug, Default)]
 pub(super) struct TokenSlot {
-    /// Held by the run that looks for a token. So the concurrent deliveries of an environment cause
-    /// one read and one request.
+    /// Held by the run that asks the table. So the concurrent deliveries of an environment cause one
+    /// read. It is never held during a request for a token.
     search: Arc<AsyncMutex<()>>,
+    /// Held by the run that requests a token.
+    request: Arc<AsyncMutex<()>>,
     known: Mutex<Known>,
 }
 
-/// The exclusive right to look for the token of a subscription, within an environment.
+/// The exclusive right to ask the table for the token of a subscription, within an environment.
 pub(super) type Search = OwnedMutexGuard<()>;
+
+/// A request for a token that a run of this environment makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Underway {
+    pub(super) lease: TokenLease,
+    /// The time by which the token endpoint has answered, or is not waited for any more.
+    pub(super) ends_at: Timestamp,
+}
+
+/// The request is underway for as long as this exists.
+pub(super) struct Requesting {
+    slot: Arc<TokenSlot>,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Drop for Requesting {
+    fn drop(&mut self) {
+        self.slot.known().underway = None;
+    }
+}
 
 #[derive(Debug, Default)]
 struct Known {
     token: Option<HeldToken>,
     failure: Option<FailedTokenRequest>,
+    underway: Option<Underway>,
     /// The time until which an ending token is left alone, because others replace it.
     left_alone_until: Option<Timestamp>,
     renewed_at: Option<Timestamp>,
@@ -109,6 +134,7 @@ impl TokenSlot {
         let token = known.token.as_ref();
         if let Some(token) = token.filter(|token| token.life.is_usable(now)) {
             let is_left_alone = known.left_alone_until.is_some_and(|until| now < until);
+            let is_left_alone = is_left_alone || known.underway.is_some();
             return if token.life.is_ending(now) && !is_left_alone {
                 Held::Ending(token.clone())
             } else {
@@ -122,14 +148,34 @@ impl TokenSlot {
         }
     }
 
-    /// Waits until no other run looks for the token.
+    /// Waits until no other run asks the table.
     pub(super) async fn search(&self) -> Search {
         Arc::clone(&self.search).lock_owned().await
     }
 
-    /// `None` if another run looks for the token.
+    /// `None` if another run asks the table.
     pub(super) fn try_search(&self) -> Option<Search> {
         self.search.try_lock_owned()
+    }
+
+    /// Begins a request for a token. The caller has the search, and the lease.
+    pub(super) async fn begin_request(self: &Arc<Self>, underway: Underway) -> Requesting {
+        let turn = Arc::clone(&self.request).lock_owned().await;
+        self.known().underway = Some(underway);
+        Requesting {
+            slot: Arc::clone(self),
+            _turn: turn,
+        }
+    }
+
+    /// The request for a token that another run of this environment makes now.
+    pub(super) fn underway(&self) -> Option<Underway> {
+        self.known().underway
+    }
+
+    /// Waits for the end of that request.
+    pub(super) async fn end_of_request(&self) {
+        drop(self.request.lock().await);
     }
 
     pub(super) fn keep(&self, token: HeldToken) {
@@ -178,6 +224,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use futures_util::FutureExt;
 
     use super::*;
     use crate::delivery::tests::NOW;
@@ -248,6 +296,34 @@ mod tests {
         assert_eq!(slot.held(after(3_304)), Held::Usable(token(1)));
         assert_eq!(slot.held(after(3_305)), Held::Ending(token(1)));
         assert_eq!(slot.held(after(3_570)), Held::Nothing);
+    }
+
+    #[test]
+    fn a_request_is_known_while_it_lasts() {
+        let slot = Arc::new(TokenSlot::default());
+        slot.keep(token(1));
+        let underway = Underway {
+            lease: TokenLease {
+                since: NOW,
+                until: after(17),
+            },
+            ends_at: after(15),
+        };
+        let begun = slot.begin_request(underway).now_or_never().unwrap();
+        assert_eq!(slot.underway(), Some(underway));
+        assert_eq!(slot.held(after(3_300)), Held::Usable(token(1)));
+        assert!(slot.end_of_request().now_or_never().is_none());
+        drop(begun);
+        assert_eq!(slot.underway(), None);
+        assert_eq!(slot.held(after(3_300)), Held::Ending(token(1)));
+        assert!(slot.end_of_request().now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_failure_that_was_cut_short_is_shared_only_with_a_token() {
+        let slot = TokenSlot::default();
+        slot.note_failure(FailedTokenRequest::cut_short(NOW, "failed".to_owned()));
+        assert_eq!(slot.held(NOW), Held::Nothing);
     }
 
     #[test]
