@@ -270,7 +270,12 @@ pub(super) async fn begin(
 
 /// The access of an attempt while another run of this environment requests a token. A slow token
 /// endpoint must not hold the batch, so the delivery is deferred.
-fn beside(underway: Underway, due: &DueAttempt<'_>, slot: Arc<TokenSlot>, now: Timestamp) -> Access {
+fn beside(
+    underway: Underway,
+    due: &DueAttempt<'_>,
+    slot: Arc<TokenSlot>,
+    now: Timestamp,
+) -> Access {
     if must_not_wait(due) {
         Access::Request(TokenRequest::of_its_own(slot))
     } else {
