@@ -281,6 +281,7 @@ impl SubscriptionStore for DynamoStore {
         let delete = TransactWriteItem::builder().delete(built(delete.build()));
         let mut writes = vec![delete.build()];
         writes.extend(former.map(|former| self.put_former(former)));
+        writes.extend(self.delete_token(read));
         let without_usage = writes.len();
         let freed = Usage::default() - Usage::of(read);
         writes.extend(self.shrink_usage(&read.customer_id, freed));

@@ -7,8 +7,10 @@ use tokio_rustls::TlsConnector;
 use webhooks_domain::outbound::authentication::IdentityId;
 
 /// The largest number of remembered configurations. Each has a key, its certificates and at most
-/// eight TLS sessions, some tens of kilobytes.
-pub(crate) const MAX_IDENTITIES: usize = 100;
+/// eight TLS sessions. These are some tens of kilobytes, but a hostile endpoint decides about the
+/// size of its certificates and tickets, which sessions keep: about 0.6 MB for a configuration. So
+/// all of them have at most about 30 MB of a function with 256 MB.
+pub(crate) const MAX_IDENTITIES: usize = 50;
 
 /// One connector for each recently used identity.
 ///

@@ -144,6 +144,7 @@ fn attempt(attempt: &LastAttempt) -> String {
         Outcome::TimedOut => "timed out",
         Outcome::Unreachable => "unreachable",
         Outcome::Blocked => "blocked",
+        Outcome::NoToken => "no access token",
     };
     let at = clean(&attempt.at);
     match attempt.status {

@@ -101,6 +101,7 @@ pub(crate) enum Outcome {
     TimedOut,
     Unreachable,
     Blocked,
+    NoToken,
 }
 
 impl Warning {
@@ -141,6 +142,7 @@ mod tests {
             AttemptOutcome::TimedOut,
             AttemptOutcome::Unreachable,
             AttemptOutcome::Blocked,
+            AttemptOutcome::NoToken,
         ] {
             let mut event = sample.clone();
             event["detail"]["lastAttempt"]["outcome"] = json!(outcome);

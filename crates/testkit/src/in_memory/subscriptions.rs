@@ -241,6 +241,7 @@ impl SubscriptionStore for InMemoryBackend {
                 state.subscriptions.remove(&key);
                 state.broken.remove(&key);
                 state.keep_former(former);
+                state.token_records.remove(&key);
                 let usage = state.usage.entry(key.0).or_default();
                 *usage = *usage - Usage::of(read);
                 WriteOutcome::Written
