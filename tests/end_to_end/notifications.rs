@@ -169,7 +169,7 @@ mod alone {
 }
 
 #[tokio::test]
-async fn a_contact_is_told_that_an_endpoint_is_disabled() -> Result<()> {
+async fn a_contact_is_warned_that_an_endpoint_is_disabled() -> Result<()> {
     let test = Fixture::new("disabled").await?;
     prepare(&test.stack).await?;
     let contact = format!("ops-{}@example.com", test.customer);

@@ -33,7 +33,7 @@ const OF_FAULTS: [Metric; 13] = [
     Metric::EventTypesNotRead,
     Metric::HandedBack,
     Metric::Unpublished,
-    Metric::ContactsNotTold,
+    Metric::ContactsNotReached,
     Metric::AttemptsNotCounted,
     Metric::KmsErrors,
     Metric::SweepOverdue,

@@ -101,7 +101,7 @@ pub(crate) fn read(
             .harmless("disabledReason")
             .zip(fields.harmless("disabledAt"))
             .map(|(reason, at)| Disabled { reason, at }),
-        disabled_told_at: fields.harmless("disabledToldAt"),
+        disabled_warned_at: fields.harmless("disabledWarnedAt"),
         health: fields
             .harmless::<HealthItem>("health")
             .map(Health::from)
@@ -260,7 +260,7 @@ mod tests {
         "health",
         "disabledReason",
         "disabledAt",
-        "disabledToldAt",
+        "disabledWarnedAt",
         "createdAt",
         "updatedAt",
         "requestVersion",

@@ -153,12 +153,12 @@ impl SubscriptionTable for DynamoStore {
         reason: DisabledReason,
         now: Timestamp,
     ) -> Result<WriteOutcome, StoreError> {
-        let told_at = read.disabled_told_after(now);
+        let warned_at = read.disabled_warned_after(now);
         let result = self
             .update_if_health_is(read, "version = :read")
             .update_expression(
                 "SET #status = :disabled, disabledReason = :reason, disabledAt = :now, \
-                 disabledToldAt = :told, updatedAt = :now, version = :next, owedTo = :unhealthy \
+                 disabledWarnedAt = :warned, updatedAt = :now, version = :next, owedTo = :unhealthy \
                  REMOVE dueShard, sweepAt",
             )
             .expression_attribute_names("#status", "status")
@@ -166,7 +166,7 @@ impl SubscriptionTable for DynamoStore {
             .expression_attribute_values(":unhealthy", unhealthy())
             .expression_attribute_values(":reason", AttributeValue::S(reason.as_str().to_owned()))
             .expression_attribute_values(":now", number(now.as_millis()))
-            .expression_attribute_values(":told", number(told_at.as_millis()))
+            .expression_attribute_values(":warned", number(warned_at.as_millis()))
             .expression_attribute_values(":next", number(read.version + 1))
             .expression_attribute_values(":read", number(read.version))
             .send()

@@ -188,7 +188,7 @@ metrics! {
     Unpublished: Count,
     /// Contacts of customers who were not told because SES could not take their messages, while
     /// others of their customers were, counted by `notify-contacts`.
-    ContactsNotTold: Count,
+    ContactsNotReached: Count,
     /// Attempts that the statistics lack, because they could not be written.
     AttemptsNotCounted: Count,
     /// Calls to KMS.

@@ -99,7 +99,7 @@ pub fn subscription(customer_id: &str, number: u128) -> Subscription {
         }),
         status: SubscriptionStatus::Active,
         disabled: None,
-        disabled_told_at: None,
+        disabled_warned_at: None,
         health: Health::default(),
         created_at: NOW,
         updated_at: NOW,

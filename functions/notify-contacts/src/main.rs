@@ -85,7 +85,7 @@ async fn handle<M: Mailer, C: Clock>(
     }
     for digest in digests {
         match send(&digest, sending).await {
-            Sent::Done { not_told } => metrics.count(Metric::ContactsNotTold, not_told),
+            Sent::Done { not_reached } => metrics.count(Metric::ContactsNotReached, not_reached),
             Sent::Not => failed.extend(digest.messages),
         }
     }
@@ -103,7 +103,7 @@ enum Sent {
     /// They are done with.
     Done {
         /// The number of contacts whose message SES could not take, while it took another's.
-        not_told: u64,
+        not_reached: u64,
     },
     /// No contact was told. They go back to the queue.
     Not,
@@ -112,10 +112,10 @@ enum Sent {
 /// Sends a digest to each contact. It is done with if SES has accepted the message of one contact,
 /// or if there is no contact.
 async fn send<M: Mailer, C: Clock>(digest: &Digest, sending: &Sending<'_, M, C>) -> Sent {
-    let (mut accepted, mut refused, mut not_told) = (0_u64, 0_u64, 0_u64);
+    let (mut accepted, mut refused, mut not_reached) = (0_u64, 0_u64, 0_u64);
     for contact in &digest.contacts {
         if sending.clock.now() >= sending.end {
-            not_told += 1;
+            not_reached += 1;
             warn!(customer.id = %digest.customer, "no time was left for a message to a contact");
             continue;
         }
@@ -131,7 +131,7 @@ async fn send<M: Mailer, C: Clock>(digest: &Digest, sending: &Sending<'_, M, C>)
                 );
             }
             Err(failure @ SendError::Unavailable { .. }) => {
-                not_told += 1;
+                not_reached += 1;
                 warn!(
                     customer.id = %digest.customer,
                     error = with_sources(&failure),
@@ -140,25 +140,25 @@ async fn send<M: Mailer, C: Clock>(digest: &Digest, sending: &Sending<'_, M, C>)
             }
         }
     }
-    if accepted == 0 && refused + not_told > 0 {
+    if accepted == 0 && refused + not_reached > 0 {
         error!(
             customer.id = %digest.customer,
             refused,
-            not_told,
+            not_reached,
             "no contact was told; the warnings go back to the queue"
         );
         return Sent::Not;
     }
-    if not_told > 0 {
+    if not_reached > 0 {
         error!(
             customer.id = %digest.customer,
-            not_told,
+            not_reached,
             "some contacts were not told, and are not told again"
         );
     }
     let warnings = digest.warnings.len();
     info!(customer.id = %digest.customer, warnings, accepted, refused, "contacts notified");
-    Sent::Done { not_told }
+    Sent::Done { not_reached }
 }
 
 #[cfg(test)]
@@ -316,11 +316,11 @@ mod tests {
         let to: Vec<_> = sent.iter().map(|(to, _)| to.as_str()).collect();
         assert_eq!(to, ["ops@example.com"]);
         assert_eq!(failed, ["m1"], "only if nobody was told");
-        assert_eq!(metrics.unwrap()["ContactsNotTold"], 2);
+        assert_eq!(metrics.unwrap()["ContactsNotReached"], 2);
     }
 
     #[tokio::test]
-    async fn the_contacts_of_all_warnings_are_told_each_once() {
+    async fn the_contacts_of_all_warnings_get_one_message_each() {
         let all: Vec<_> = (0..8).map(|n| format!("{n}@example.com")).collect();
         let all: Vec<_> = all.iter().map(String::as_str).collect();
         let cases: [(&[&[&str]], &[&str]); 5] = [

@@ -103,7 +103,7 @@ pub struct Subscription {
     pub disabled: Option<Disabled>,
     /// The time at which its owner was last told that it is disabled. It stays when it is enabled
     /// again.
-    pub disabled_told_at: Option<Timestamp>,
+    pub disabled_warned_at: Option<Timestamp>,
     /// The health of its endpoint. Only the system writes it, and without a new version.
     pub health: Health,
     /// The time at which it was created.
@@ -142,19 +142,19 @@ const SECRET_BYTES: usize = 64;
 impl Subscription {
     /// The shortest time between two warnings that it is disabled. Its owner can enable it at any
     /// time, and let it be disabled by the next answer, so this is what bounds the messages.
-    pub const DISABLED_TOLD_AGAIN_AFTER: Duration = Duration::from_hours(6);
+    pub const DISABLED_WARNED_AGAIN_AFTER: Duration = Duration::from_hours(6);
 
     /// Returns true if its owner is told when it is disabled at this time.
-    pub fn tells_disabled(&self, now: Timestamp) -> bool {
-        self.disabled_told_at
-            .is_none_or(|told| now.since(told) >= Self::DISABLED_TOLD_AGAIN_AFTER)
+    pub fn warns_of_disabling(&self, now: Timestamp) -> bool {
+        self.disabled_warned_at
+            .is_none_or(|warned| now.since(warned) >= Self::DISABLED_WARNED_AGAIN_AFTER)
     }
 
     /// The time at which its owner was last told that it is disabled, once it is disabled at this
     /// time.
-    pub fn disabled_told_after(&self, now: Timestamp) -> Timestamp {
-        self.disabled_told_at
-            .filter(|_| !self.tells_disabled(now))
+    pub fn disabled_warned_after(&self, now: Timestamp) -> Timestamp {
+        self.disabled_warned_at
+            .filter(|_| !self.warns_of_disabling(now))
             .unwrap_or(now)
     }
 

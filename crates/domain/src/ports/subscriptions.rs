@@ -124,7 +124,7 @@ pub trait SubscriptionTable {
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 
     /// Sets the stored status to `disabled`, and notes [the time at which its owner was
-    /// told](Subscription::disabled_told_after), if the subscription and its health have not changed
+    /// told](Subscription::disabled_warned_after), if the subscription and its health have not changed
     /// since they were read. A repetition is a conflict.
     fn disable(
         &self,

@@ -325,17 +325,17 @@ pub async fn health(store: &impl SubscriptionStore, salt: &str) {
     assert_eq!(now, enabled, "the reason is removed");
 
     // The time at which the owner was told stays, and for some hours also when it is disabled again.
-    assert_eq!(now.disabled_told_at, Some(DUE));
-    let again_after = Subscription::DISABLED_TOLD_AGAIN_AFTER;
+    assert_eq!(now.disabled_warned_at, Some(DUE));
+    let again_after = Subscription::DISABLED_WARNED_AGAIN_AFTER;
     let mut now = now;
-    for (at, told) in [
+    for (at, warned_at) in [
         (DUE + again_after / 2, DUE),
         (DUE + again_after, DUE + again_after),
     ] {
         let disabled = store.disable(&now, DisabledReason::EndpointGone, at).await;
         assert_eq!(disabled.expect("answers"), WriteOutcome::Written);
         let disabled = stored().await.expect("is there");
-        assert_eq!(disabled.disabled_told_at, Some(told));
+        assert_eq!(disabled.disabled_warned_at, Some(warned_at));
         now = Subscription {
             disabled: None,
             version: disabled.version + 1,

@@ -121,7 +121,7 @@ impl SubscriptionTable for InMemoryBackend {
             Some(stored) if stored.version == read.version && stored.health == read.health => {
                 stored.status = SubscriptionStatus::Disabled;
                 stored.disabled = Some(Disabled { reason, at: now });
-                stored.disabled_told_at = Some(read.disabled_told_after(now));
+                stored.disabled_warned_at = Some(read.disabled_warned_after(now));
                 stored.updated_at = now;
                 stored.version += 1;
                 WriteOutcome::Written

@@ -54,7 +54,7 @@ impl HealthMonitor {
             let effects = HealthEffects {
                 changes: vec![HealthChange::Disabled(reason)],
                 warning: subscription
-                    .tells_disabled(now)
+                    .warns_of_disabling(now)
                     .then(|| health.disabled_warning(reason)),
             };
             let disabled = table.disable(subscription, reason, now).await?;
