@@ -170,7 +170,8 @@ fn concurrent_deliveries_of_an_environment_share_one_read() {
     let tasks = more_tasks(&stage, 0..10);
     let runs = tasks.iter().map(|task| stage.deliver.run(task, NEVER));
     for report in finish(join_all(runs)) {
-        assert_eq!(attempt(report.unwrap()).outcome, AttemptOutcome::Succeeded);
+        let made = attempt(report.unwrap());
+        assert_eq!(made.outcome, AttemptOutcome::Succeeded);
     }
     let (reads, writes) = calls;
     assert_eq!(stage.backend.token_store_calls(), (reads + 1, writes));
@@ -188,7 +189,8 @@ fn a_401_to_many_concurrent_deliveries_is_one_renewal() {
     stage.backend.pause_token_request(5);
     let runs = tasks.iter().map(|task| stage.deliver.run(task, NEVER));
     for report in finish(join_all(runs)) {
-        assert_eq!(attempt(report.unwrap()).outcome, AttemptOutcome::Succeeded);
+        let made = attempt(report.unwrap());
+        assert_eq!(made.outcome, AttemptOutcome::Succeeded);
     }
     assert_eq!(stage.backend.token_requests().len(), 2);
 }
@@ -205,7 +207,8 @@ fn a_test_requests_a_token_of_its_own_beside_its_environment() {
     stage.backend.pause_token_request(5);
     let runs = tasks.iter().map(|task| stage.deliver.run(task, NEVER));
     for report in finish(join_all(runs)) {
-        assert_eq!(attempt(report.unwrap()).outcome, AttemptOutcome::Succeeded);
+        let made = attempt(report.unwrap());
+        assert_eq!(made.outcome, AttemptOutcome::Succeeded);
     }
     assert_eq!(stage.backend.token_requests().len(), 2);
 }

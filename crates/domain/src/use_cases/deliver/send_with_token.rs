@@ -149,6 +149,15 @@ where
         let slot = self.slot(due.subscription, client, started);
         let limit = self.time_limit(due.subscription);
         let left = |now: Timestamp| limit.saturating_sub(spent + now.since(started));
+        let another = |now: Timestamp| match slot.held(now) {
+            Held::Usable(held) | Held::Ending(held) => {
+                Some(held).filter(|held| held.number != refused.number)
+            }
+            Held::Failed(_) | Held::Nothing => None,
+        };
+        if let Some(another) = another(started) {
+            return Ok(another);
+        }
         if let Some(underway) = slot.underway() {
             // That request has a time limit of its own, which must leave time for the webhook.
             if underway.ends_at.since(started) + SHORTEST_RENEWAL / 2 > left(started) {
@@ -158,11 +167,8 @@ where
         }
         let search = slot.search().await;
         let now = self.clock.now();
-        match slot.held(now) {
-            Held::Usable(other) | Held::Ending(other) if other.number != refused.number => {
-                return Ok(other);
-            }
-            _ => {}
+        if let Some(another) = another(now) {
+            return Ok(another);
         }
         if slot.underway().is_some() {
             return Err(None);
