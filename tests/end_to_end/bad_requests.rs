@@ -228,6 +228,21 @@ fn bodies() -> Vec<(&'static str, &'static str, Value)> {
         (
             SUBSCRIPTION,
             "authentication",
+            json!({"type": "oauth2", "tokenUrl": "https://login.example.com/"}),
+        ),
+        (
+            SUBSCRIPTION,
+            "authentication",
+            json!({"type": "oauth2", "tokenUrl": "https://169.254.169.254/", "clientId": "a", "clientSecret": "s"}),
+        ),
+        (
+            SUBSCRIPTION,
+            "authentication",
+            json!({"type": "oauth2", "tokenUrl": "https://login.example.com/", "clientId": "a", "clientSecret": "s", "clientAuthentication": "query"}),
+        ),
+        (
+            SUBSCRIPTION,
+            "authentication",
             json!({"type": "basic", "username": "a:b", "password": "p"}),
         ),
         (

@@ -1,7 +1,11 @@
-//! Client certificates. A local stack trusts no authority of a test, so the receivers here are not
-//! real: `crates/http/src/hostile_receivers/client_certificates.rs` has some that are.
+//! Client certificates. A local stack trusts no authority of a test, so the receiver here ends each
+//! handshake with an alert: `crates/http/src/hostile_receivers/client_certificates.rs` has receivers
+//! that verify certificates.
 
 use std::collections::BTreeSet;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
@@ -34,12 +38,39 @@ fn documented() -> Result<Value> {
     Ok(serde_json::from_str(summary.context("no summary")?)?)
 }
 
+/// A fatal alert of TLS 1.2 in a record: `certificate_expired`.
+const EXPIRED: [u8; 7] = [21, 3, 3, 0, 2, 2, 45];
+
+/// Starts a receiver that reads the first message of a handshake and answers with the alert.
+/// Returns its URL.
+fn refusing() -> Result<String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let url = format!("https://127.0.0.1:{}/a", listener.local_addr()?.port());
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            // A client that goes away is no failure of the test.
+            let _ = refuse(stream);
+        }
+    });
+    Ok(url)
+}
+
+fn refuse(mut stream: TcpStream) -> io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut head = [0; 5];
+    stream.read_exact(&mut head)?;
+    let mut hello = vec![0; usize::from(u16::from_be_bytes([head[3], head[4]]))];
+    stream.read_exact(&mut hello)?;
+    stream.write_all(&EXPIRED)
+}
+
+/// The words for the alert differ between a client that has a certificate and one that has none, so
+/// the error shows that the function has it.
 #[tokio::test]
-async fn a_certificate_is_shown_by_its_summary_and_an_attempt_is_made_with_it() -> Result<()> {
+async fn a_certificate_is_shown_by_its_summary_and_an_attempt_has_it() -> Result<()> {
     let test = Fixture::new("client-certificate").await?;
     let issued = issue(now() - DAY, now() + 20 * DAY);
-    // Plain http behind it, so that the handshake fails with a message of its own.
-    let url = test.receiver.url("/a").replacen("http:", "https:", 1);
+    let url = refusing()?;
     let fields = json!({"url": url, "authentication": issued.fields()});
     let created = test.subscribe_with("/a", fields).await?;
     let shown = created.subscription.authentication.clone();
@@ -57,6 +88,8 @@ async fn a_certificate_is_shown_by_its_summary_and_an_attempt_is_made_with_it() 
     assert_eq!(shown["issuer"], "CN=Example CA");
     // The same again changes nothing.
     let id = &created.subscription.id;
+    let without = json!({"url": url});
+    let without = test.subscribe_with("/a", without).await?.subscription.id;
     let again = json!({"authentication": issued.fields()});
     let again = test
         .api
@@ -69,8 +102,10 @@ async fn a_certificate_is_shown_by_its_summary_and_an_attempt_is_made_with_it() 
     test.put("order.created", json!({})).await?;
     let request = test.first_request("/up").await?;
     let tried = |message: &webhooks_client::Message| {
-        let delivery = message.delivery_to(id);
-        delivery.is_some_and(|delivery| !delivery.attempts.is_empty())
+        [id, &without].into_iter().all(|id| {
+            let delivery = message.delivery_to(id);
+            delivery.is_some_and(|delivery| !delivery.attempts.is_empty())
+        })
     };
     let message = test
         .api
@@ -79,7 +114,11 @@ async fn a_certificate_is_shown_by_its_summary_and_an_attempt_is_made_with_it() 
     let delivery = message.delivery_to(id).context("no delivery")?;
     let attempt = &delivery.attempts[0];
     assert_eq!(attempt.outcome, AttemptOutcome::Unreachable, "{attempt:#?}");
-    assert_eq!(attempt.error.as_deref(), Some("tls: not a TLS message"));
+    let refused = "tls: client certificate refused: expired (alert CertificateExpired received)";
+    assert_eq!(attempt.error.as_deref(), Some(refused));
+    let delivery = message.delivery_to(&without).context("no delivery")?;
+    let error = delivery.attempts[0].error.as_deref().unwrap_or_default();
+    assert!(!error.contains("refused"), "{error}");
 
     let moved = json!({"url": test.receiver.url("/b")});
     let moved = test

@@ -52,6 +52,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
         contract::resuming(store, salt, put).await;
         contract::creations(store, salt).await;
         contract::exchanges(store, salt).await;
+        contract::tokens(store, salt).await;
         contract::customers(store, salt).await;
         contract::expired_deliveries(store, salt, put).await;
         contract::deliveries(store, salt, put).await;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use http::StatusCode;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::time::{Instant, sleep};
 use webhooks_cli::Outcome;
 use webhooks_client::{
     CancelQuery, CreatedSubscription, Delivery, DeliveryReason, DeliveryStatus, ExecutionStatus,
@@ -13,7 +14,8 @@ use webhooks_client::{
 use webhooks_receiver::Answer;
 
 use crate::command_line::{webhooks, webhooks_text};
-use crate::fixture::{ARRIVAL, Fixture};
+use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
+use crate::logs::log_lines;
 
 /// The time after this wait, as text.
 fn after(wait: Duration) -> Result<String> {
@@ -46,6 +48,22 @@ async fn delivery(
     });
     let message = message.await?;
     message.delivery_to(id).cloned().context("it is there")
+}
+
+/// The line of the audit for a message that was cancelled.
+async fn audit_of(test: &Fixture, message: &str) -> Result<Value> {
+    let deadline = Instant::now() + ARRIVAL;
+    loop {
+        let lines = log_lines(&test.stack, test.began_at_millis).await?;
+        let found = lines
+            .iter()
+            .find(|line| line.contains(message) && line.contains("message cancelled"));
+        if let Some(line) = found {
+            return Ok(serde_json::from_str(line)?);
+        }
+        ensure!(Instant::now() < deadline, "no line of the audit");
+        sleep(POLL_INTERVAL).await;
+    }
 }
 
 /// The longest wait of the queue is 5 s in this stack, so the sweep ends the second wait.
@@ -90,6 +108,12 @@ async fn a_waiting_message_is_shown_cancelled_and_resent() -> Result<()> {
     assert_eq!(outcome, Outcome::Complete);
     assert_eq!(cancelled["cancelled"], 1, "{cancelled}");
     assert_eq!(cancelled["due"], 0, "{cancelled}");
+    let audited = audit_of(&test, &message).await?;
+    assert_eq!(audited["customer.id"], test.customer, "{audited}");
+    assert_eq!(
+        (&audited["cancelled"], &audited["due"]),
+        (&json!(1), &json!(0))
+    );
     let ended = delivery(&test, &message, &created, |_| true).await?;
     assert_eq!(ended.status, DeliveryStatus::Cancelled);
     assert_eq!(ended.reason, Some(DeliveryReason::Requested));
@@ -154,7 +178,8 @@ async fn retries_and_held_deliveries_are_cancelled_page_by_page() -> Result<()> 
         }
         query["cursor"] = page["nextCursor"].clone();
     }
-    assert_eq!((cancelled, ended, pages), (2, 1, 3));
+    assert_eq!((cancelled, ended), (2, 1));
+    assert!(pages >= 3, "one delivery on each page, not {pages} pages");
     for to in [&retried, &held] {
         let made = delivery(&test, &message, to, |_| true).await?;
         assert_eq!(made.reason, Some(DeliveryReason::Requested), "{made:#?}");

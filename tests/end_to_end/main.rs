@@ -12,6 +12,7 @@
     reason = "runs beside the system, not in a function: it sleeps, and reads the environment"
 )]
 
+mod access_tokens;
 mod authentication;
 mod bad_requests;
 mod browser;

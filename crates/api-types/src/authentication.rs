@@ -40,7 +40,32 @@ pub enum NewAuthentication {
         #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 2000))]
         value: String,
     },
+    /// An access token that a token endpoint grants for the credentials of a client (RFC 6749, 4.4).
+    #[serde(rename = "oauth2", rename_all = "camelCase")]
+    OAuth2 {
+        /// The token endpoint, with the rules of the subscription's `url`.
+        #[cfg_attr(feature = "openapi", schema(max_length = 2048))]
+        token_url: String,
+        /// Printable ASCII and spaces.
+        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 256))]
+        client_id: String,
+        /// Printable ASCII and spaces.
+        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 1024))]
+        client_secret: String,
+        /// The scopes to ask for, separated by spaces.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 1024))]
+        scope: Option<String>,
+        /// The audience of the token, if the authorization server requires it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 1024))]
+        audience: Option<String>,
+        /// The place of the client's credentials. The default is `header`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_authentication: Option<ClientAuthentication>,
+    },
     /// A client certificate in the TLS handshake.
+    #[serde(rename_all = "camelCase")]
     Mtls {
         /// In PEM: the certificate, then those of its authorities, at most 4 in all.
         #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 12288))]
@@ -51,6 +76,24 @@ pub enum NewAuthentication {
     },
 }
 
+/// The place of the client's credentials in a request for a token.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum ClientAuthentication {
+    /// In the header `authorization`, by HTTP Basic.
+    #[default]
+    Header,
+    /// In the body, as `client_id` and `client_secret`.
+    Body,
+}
+
+impl ClientAuthentication {
+    /// All places.
+    pub const ALL: [Self; 2] = [Self::Header, Self::Body];
+}
+
 /// Shows the type only.
 impl fmt::Debug for NewAuthentication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,6 +101,7 @@ impl fmt::Debug for NewAuthentication {
             Self::Basic { .. } => "Basic(…)",
             Self::Bearer { .. } => "Bearer(…)",
             Self::ApiKey { .. } => "ApiKey(…)",
+            Self::OAuth2 { .. } => "OAuth2(…)",
             Self::Mtls { .. } => "Mtls(…)",
         })
     }
@@ -85,7 +129,24 @@ pub enum Authentication {
         /// The name of the header, in lower case.
         header: String,
     },
+    /// An access token that a token endpoint grants for the credentials of a client (RFC 6749, 4.4).
+    #[serde(rename = "oauth2", rename_all = "camelCase")]
+    OAuth2 {
+        /// The token endpoint.
+        token_url: String,
+        /// The client.
+        client_id: String,
+        /// The scopes to ask for, separated by spaces.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scope: Option<String>,
+        /// The audience of the token.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        audience: Option<String>,
+        /// The place of the client's credentials.
+        client_authentication: ClientAuthentication,
+    },
     /// A client certificate in the TLS handshake.
+    #[serde(rename_all = "camelCase")]
     Mtls {
         /// The name of its owner, at most the first 256 bytes.
         subject: String,
@@ -112,13 +173,23 @@ pub enum AuthenticationType {
     Bearer,
     /// A key in a header.
     ApiKey,
+    /// An access token that a token endpoint grants for the credentials of a client (RFC 6749, 4.4).
+    #[serde(rename = "oauth2")]
+    #[strum(to_string = "oauth2")]
+    OAuth2,
     /// A client certificate in the TLS handshake.
     Mtls,
 }
 
 impl AuthenticationType {
     /// All types.
-    pub const ALL: [Self; 4] = [Self::Basic, Self::Bearer, Self::ApiKey, Self::Mtls];
+    pub const ALL: [Self; 5] = [
+        Self::Basic,
+        Self::Bearer,
+        Self::ApiKey,
+        Self::OAuth2,
+        Self::Mtls,
+    ];
 }
 
 impl Authentication {
@@ -128,6 +199,7 @@ impl Authentication {
             Self::Basic { .. } => AuthenticationType::Basic,
             Self::Bearer {} => AuthenticationType::Bearer,
             Self::ApiKey { .. } => AuthenticationType::ApiKey,
+            Self::OAuth2 { .. } => AuthenticationType::OAuth2,
             Self::Mtls { .. } => AuthenticationType::Mtls,
         }
     }
@@ -135,7 +207,7 @@ impl Authentication {
 
 /// The fields of all types, so that an error names the one that is wrong, and repeats no value.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Fields {
     r#type: AuthenticationType,
     username: Option<String>,
@@ -143,6 +215,12 @@ struct Fields {
     token: Option<String>,
     header: Option<String>,
     value: Option<String>,
+    token_url: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+    scope: Option<String>,
+    audience: Option<String>,
+    client_authentication: Option<ClientAuthentication>,
     certificate: Option<String>,
     private_key: Option<String>,
 }
@@ -168,21 +246,38 @@ impl TryFrom<Fields> for NewAuthentication {
                 header: required("header", &mut fields.header)?,
                 value: required("value", &mut fields.value)?,
             },
+            AuthenticationType::OAuth2 => Self::OAuth2 {
+                token_url: required("tokenUrl", &mut fields.token_url)?,
+                client_id: required("clientId", &mut fields.client_id)?,
+                client_secret: required("clientSecret", &mut fields.client_secret)?,
+                scope: fields.scope.take(),
+                audience: fields.audience.take(),
+                client_authentication: fields.client_authentication.take(),
+            },
             AuthenticationType::Mtls => Self::Mtls {
                 certificate: required("certificate", &mut fields.certificate)?,
                 private_key: required("privateKey", &mut fields.private_key)?,
             },
         };
         let others = [
-            ("username", fields.username),
-            ("password", fields.password),
-            ("token", fields.token),
-            ("header", fields.header),
-            ("value", fields.value),
-            ("certificate", fields.certificate),
-            ("privateKey", fields.private_key),
+            ("username", fields.username.is_some()),
+            ("password", fields.password.is_some()),
+            ("token", fields.token.is_some()),
+            ("header", fields.header.is_some()),
+            ("value", fields.value.is_some()),
+            ("tokenUrl", fields.token_url.is_some()),
+            ("clientId", fields.client_id.is_some()),
+            ("clientSecret", fields.client_secret.is_some()),
+            ("scope", fields.scope.is_some()),
+            ("audience", fields.audience.is_some()),
+            (
+                "clientAuthentication",
+                fields.client_authentication.is_some(),
+            ),
+            ("certificate", fields.certificate.is_some()),
+            ("privateKey", fields.private_key.is_some()),
         ];
-        match others.into_iter().find(|(_, value)| value.is_some()) {
+        match others.into_iter().find(|(_, is_given)| *is_given) {
             Some((name, _)) => Err(format!("{name}: is not a field of the type `{kind}`")),
             None => Ok(authentication),
         }
@@ -199,6 +294,8 @@ mod tests {
             r#"{"type":"basic","username":"ann","password":"s3cret"}"#,
             r#"{"type":"bearer","token":"s3cret"}"#,
             r#"{"type":"apiKey","header":"x-key","value":"s3cret"}"#,
+            r#"{"type":"oauth2","tokenUrl":"https://a.example/","clientId":"acme","clientSecret":"s3cret"}"#,
+            r#"{"type":"oauth2","tokenUrl":"https://a.example/","clientId":"acme","clientSecret":"s3cret","scope":"a b","audience":"c","clientAuthentication":"body"}"#,
             r#"{"type":"mtls","certificate":"-----BEGIN","privateKey":"s3cret"}"#,
         ] {
             let given: NewAuthentication = serde_json::from_str(json).unwrap();
@@ -209,6 +306,7 @@ mod tests {
             r#"{"type":"basic","username":"ann"}"#,
             r#"{"type":"bearer"}"#,
             r#"{"type":"apiKey","header":"x-key"}"#,
+            r#"{"type":"oauth2","tokenUrl":"https://a.example/","clientId":"acme","clientAuthentication":"header"}"#,
         ] {
             let shown: Authentication = serde_json::from_str(json).unwrap();
             assert_eq!(serde_json::to_string(&shown).unwrap(), json);
@@ -245,6 +343,18 @@ mod tests {
             (
                 r#"{"type":"bearer","username":"s3cret","token":"s3cret"}"#,
                 "username: is not a field of the type `bearer`",
+            ),
+            (
+                r#"{"type":"bearer","token":"s3cret","clientAuthentication":"body"}"#,
+                "clientAuthentication: is not a field of the type `bearer`",
+            ),
+            (
+                r#"{"type":"oauth2","tokenUrl":"s3cret","clientId":"s3cret","clientSecret":"s3cret","value":"s3cret"}"#,
+                "value: is not a field of the type `oauth2`",
+            ),
+            (
+                r#"{"type":"oauth2","tokenUrl":"s3cret","clientSecret":"s3cret"}"#,
+                "clientId: is required with the type `oauth2`",
             ),
             (
                 r#"{"type":"bearer","secret":"s3cret"}"#,

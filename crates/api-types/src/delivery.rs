@@ -118,6 +118,9 @@ pub enum AttemptOutcome {
     Unreachable,
     /// The address is not public.
     Blocked,
+    /// No access token was granted.
+    #[strum(to_string = "no token")]
+    NoToken,
 }
 
 /// A delivery, with all its attempts.

@@ -35,7 +35,9 @@ mod unhealthy;
 mod whole_number;
 pub mod words;
 
-pub use authentication::{Authentication, AuthenticationType, NewAuthentication};
+pub use authentication::{
+    Authentication, AuthenticationType, ClientAuthentication, NewAuthentication,
+};
 pub use console_session::{
     ConsoleSession, ConsoleSessionId, ConsoleSessionsPage, ConsoleSessionsRequest,
     NewConsoleSession,

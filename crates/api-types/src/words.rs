@@ -37,6 +37,9 @@ pub fn outcome(attempt: &Attempt) -> String {
             Some(error) => format!("{error}; nothing was sent"),
             None => "blocked; nothing was sent".to_owned(),
         },
+        AttemptOutcome::NoToken => {
+            with_error("not sent, because no access token was granted", error)
+        }
     }
 }
 
@@ -207,6 +210,10 @@ mod tests {
             (
                 json!({"outcome": "blocked", "error": "blocked: address is not globally routable (private)"}),
                 "blocked: address is not globally routable (private); nothing was sent",
+            ),
+            (
+                json!({"outcome": "noToken", "error": "token endpoint answered 401 invalid_client"}),
+                "not sent, because no access token was granted: token endpoint answered 401 invalid_client",
             ),
         ] {
             assert_eq!(outcome(&attempt(&fields)), text);

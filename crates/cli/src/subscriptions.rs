@@ -224,6 +224,16 @@ fn authentication_words(authentication: &Authentication) -> String {
         Authentication::Basic { username } => format!("{kind}, {username}: ********"),
         Authentication::Bearer {} => format!("{kind}, ********"),
         Authentication::ApiKey { header } => format!("{kind}, {header}: ********"),
+        Authentication::OAuth2 {
+            token_url,
+            client_id,
+            scope,
+            ..
+        } => {
+            let scope = scope.as_ref().map(|scope| format!(" for {scope}"));
+            let scope = scope.unwrap_or_default();
+            format!("{kind}, {client_id}: ********{scope}, tokens from {token_url}")
+        }
         Authentication::Mtls {
             subject,
             issuer,

@@ -23,7 +23,7 @@ const IMPORTED_FROM: &str = "importedFrom";
 
 /// The fields of a shown subscription that no request can write, or that the file has in another
 /// form.
-const NOT_SETTABLE: [&str; 14] = [
+const NOT_SETTABLE: [&str; 15] = [
     "authentication",
     "clearedAuthentication",
     "clearedSecretHeaders",
@@ -38,6 +38,7 @@ const NOT_SETTABLE: [&str; 14] = [
     "secrets",
     "updatedAt",
     "version",
+    "warnings",
 ];
 
 /// A page of subscriptions, as the API shows them.
@@ -70,12 +71,22 @@ async fn subscriptions(api: &Api, customer: &str) -> Result<Shown> {
         let page: ShownPage = serde_json::from_slice(&answer.json)
             .context("the list of subscriptions has another form")?;
         all.whole.extend(page.data);
-        let ids = page.broken.iter().map(|broken| member(broken, "id"));
-        all.broken.extend(ids.flatten());
+        let id = |broken| member(broken, "id").unwrap_or_default();
+        all.broken.extend(page.broken.iter().map(id));
         cursor = page.next_cursor;
         if cursor.is_none() {
             return Ok(all);
         }
+    }
+}
+
+/// Removes the marker of an import from the metadata of an entry. It is about the stack that has it.
+fn without_marker(entry: &mut Fields) {
+    let Some(mut metadata) = member::<Fields>(entry, "metadata") else {
+        return;
+    };
+    if metadata.remove(IMPORTED_FROM).is_some() {
+        entry.insert("metadata".to_owned(), raw(&metadata));
     }
 }
 

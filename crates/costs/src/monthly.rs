@@ -25,7 +25,7 @@ const READ_UNITS_A_DELETION: f64 = 0.5;
 /// The metrics that are written when nothing happens.
 const IDLE: [Metric; 1] = [Metric::Sweeps];
 /// The metrics that are written only when something goes wrong.
-const OF_FAULTS: [Metric; 12] = [
+const OF_FAULTS: [Metric; 13] = [
     Metric::ConflictingDuplicates,
     Metric::FiltersGivenUp,
     Metric::SchemaViolations,
@@ -33,6 +33,7 @@ const OF_FAULTS: [Metric; 12] = [
     Metric::EventTypesNotRead,
     Metric::HandedBack,
     Metric::Unpublished,
+    Metric::ContactsNotReached,
     Metric::AttemptsNotCounted,
     Metric::KmsErrors,
     Metric::SweepOverdue,

@@ -33,6 +33,7 @@
 //! | conflict | optimistic concurrency control by conditional writes |
 //! | vault, data key, sealed ([`vault`]) | envelope encryption |
 //! | secret header ([`SealedHeaders`](outbound::SealedHeaders)) | a custom header whose value is sealed for one origin |
+//! | access token, token endpoint ([`TokenRecord`](outbound::TokenRecord)) | OAuth 2.0 client credentials; a cache that one holder of a lease refreshes ahead of its end |
 //! | session, code, token ([`portal_session`]) | a bearer session in a cookie, made by a login link that works once |
 //! | audience, actor ([`portal_session`]) | the site that a session opens: a customer's portal or the console; the subject of the audit |
 //! | contact ([`contact`]) | an e-mail address that is told about failing endpoints |

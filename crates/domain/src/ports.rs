@@ -47,6 +47,7 @@ mod schemas;
 mod services;
 mod statistics;
 mod subscriptions;
+mod tokens;
 
 pub use catalogue::{Addition, CatalogueTable};
 pub use customers::{CustomerData, CustomerPart, CustomerTable};
@@ -74,3 +75,4 @@ pub use subscriptions::{
     Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, SubscriptionStore,
     SubscriptionTable, UnhealthyIndex,
 };
+pub use tokens::{TokenEndpoint, TokenStore};

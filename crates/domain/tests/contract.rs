@@ -41,6 +41,7 @@ fn the_in_memory_backend_passes_the_contract_suites() {
         .now_or_never()
         .unwrap();
     contract::limiters(&backend).now_or_never().unwrap();
+    contract::tokens(&backend, "tokens").now_or_never().unwrap();
     contract::exchanges(&backend, "acme")
         .now_or_never()
         .unwrap();

@@ -105,7 +105,8 @@ fn the_self_test_needs_no_catalogue() {
     let manage = refusing(&backend);
     let create = |customer: &str, event_type: &str| {
         let wanted = change(&with_types(&format!(r#"["{event_type}"]"#)));
-        let created = manage.create(&samples::customer(customer), wanted, None);
+        let customer = samples::customer(customer);
+        let created = manage.create(&customer, wanted, None);
         created.now_or_never().unwrap()
     };
     let of_step = format!("{SELF_TEST_TYPES}a1b2.webhook");

@@ -35,6 +35,7 @@ const VALIDATED_TYPES_SORT: &str = "LIST";
 const STATISTICS_PREFIX: &str = "STATISTICS#";
 const VERSION_PREFIX: &str = "VERSION#";
 const EXCHANGE_PREFIX: &str = "EXCHANGE#";
+const TOKEN_PREFIX: &str = "TOKEN#";
 const RECOVERY_PREFIX: &str = "RECOVERY#";
 const PORTAL_PREFIX: &str = "PORTAL#";
 /// The partition of the sessions of the console. It has no prefix in common with a customer's, so that
@@ -168,6 +169,15 @@ impl Key {
         match parts.map(|(id, version)| (id.parse(), version.parse())) {
             Some((Ok(id), Ok(version))) => Ok((id, version)),
             _ => Err("not the key of former requests".to_owned()),
+        }
+    }
+
+    /// The access token of a subscription. It is with the customer's subscriptions, so that the
+    /// deletion of the customer finds it.
+    pub(crate) fn token(customer: &CustomerId, id: &SubscriptionId) -> Self {
+        Self {
+            pk: customer_partition(customer),
+            sk: format!("{TOKEN_PREFIX}{id}"),
         }
     }
 

@@ -153,11 +153,12 @@ impl SubscriptionTable for DynamoStore {
         reason: DisabledReason,
         now: Timestamp,
     ) -> Result<WriteOutcome, StoreError> {
+        let warned_at = read.disabled_warned_after(now);
         let result = self
             .update_if_health_is(read, "version = :read")
             .update_expression(
                 "SET #status = :disabled, disabledReason = :reason, disabledAt = :now, \
-                 updatedAt = :now, version = :next, owedTo = :unhealthy \
+                 disabledWarnedAt = :warned, updatedAt = :now, version = :next, owedTo = :unhealthy \
                  REMOVE dueShard, sweepAt",
             )
             .expression_attribute_names("#status", "status")
@@ -165,6 +166,7 @@ impl SubscriptionTable for DynamoStore {
             .expression_attribute_values(":unhealthy", unhealthy())
             .expression_attribute_values(":reason", AttributeValue::S(reason.as_str().to_owned()))
             .expression_attribute_values(":now", number(now.as_millis()))
+            .expression_attribute_values(":warned", number(warned_at.as_millis()))
             .expression_attribute_values(":next", number(read.version + 1))
             .expression_attribute_values(":read", number(read.version))
             .send()
@@ -279,6 +281,7 @@ impl SubscriptionStore for DynamoStore {
         let delete = TransactWriteItem::builder().delete(built(delete.build()));
         let mut writes = vec![delete.build()];
         writes.extend(former.map(|former| self.put_former(former)));
+        writes.extend(self.delete_token(read));
         let without_usage = writes.len();
         let freed = Usage::default() - Usage::of(read);
         writes.extend(self.shrink_usage(&read.customer_id, freed));

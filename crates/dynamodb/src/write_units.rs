@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_dynamo::{AttributeValue, Item};
 use webhooks_domain::delivery::{Answer, Attempt, Delivery, DeliveryStatus, FailureReason};
+use webhooks_domain::due::{LongestQueueDelay, NextAttempt};
 use webhooks_domain::health::{FailingStep, Health, Hold, OpenCircuit};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{AttemptOutcome, ResponseHeaders, Timings, WebhookResponse};
@@ -250,7 +251,8 @@ impl Billed {
     /// It continues.
     fn resume(mut self) -> Self {
         self.update(|delivery| {
-            let resumption = delivery.resume(samples::NOW).expect("it is held");
+            let next = NextAttempt::plan(samples::NOW, samples::NOW, LongestQueueDelay::MAX);
+            let resumption = delivery.resume(next).expect("it is held");
             *delivery = resumption.reopened();
         });
         self

@@ -1,5 +1,8 @@
 //! The outbound HTTP client: makes one request to a URL that a customer chose.
 //!
+//! Requests for access tokens go the same way, because their URLs are chosen by customers too. Only
+//! the body of their answers is kept as a whole, up to 64 KiB.
+//!
 //! Guarantees of [`HttpSender`]:
 //! - Only checked addresses are dialled. If the address policy refuses **any** address of a
 //!   name, nothing is dialled. An address in the URL never reaches a resolver, so it is checked
@@ -61,6 +64,7 @@ mod pool;
 mod resolver;
 mod sender;
 mod tls;
+mod token;
 
 #[cfg(test)]
 mod hostile_receivers;

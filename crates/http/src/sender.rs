@@ -154,20 +154,20 @@ impl HttpSender {
         Self { denied, ..self }
     }
 
-    fn bound(&self, request: &WebhookRequest, started: Instant) -> Bound {
+    pub(crate) fn bound(&self, request: &WebhookRequest, started: Instant) -> Bound {
         let limit = match request.timeout {
             Some(timeout) => self.limit.min(timeout.into()),
             None => self.limit,
         };
         Bound {
             limit,
-            deadline: started + limit,
+            deadline: started + limit.saturating_sub(request.spent),
         }
     }
 
     /// Refuses an address in the URL, which never reaches the resolver. A URL is also checked
     /// when it is parsed, but possibly against different development networks and denied hosts.
-    fn check_url(&self, url: &EndpointUrl) -> Result<(), Failure> {
+    pub(crate) fn check_url(&self, url: &EndpointUrl) -> Result<(), Failure> {
         self.denied
             .check(url.host())
             .map_err(|denied| Failure::blocked(&denied.to_string()))?;
@@ -195,7 +195,7 @@ impl HttpSender {
     /// If a kept connection fails before the peer has sent anything, that is no failure of the
     /// endpoint (RFC 9112, 9.3.1). The request is then repeated on a fresh connection, within
     /// the same deadline.
-    async fn request(
+    pub(crate) async fn request(
         &self,
         request: &Prepared,
         url: &EndpointUrl,
@@ -320,6 +320,11 @@ impl HttpSender {
         }
     }
 
+    /// Keeps a connection for the next request as this one.
+    pub(crate) fn keep(&self, request: Prepared, connection: Connection) {
+        self.pool.keep(request.route, connection);
+    }
+
     /// Reads the needed part of the body, and keeps the connection if it can be used again.
     async fn finish(
         &self,
@@ -370,7 +375,7 @@ impl WebhookSender for HttpSender {
 
 /// The course of an exchange until its answer.
 #[derive(Default)]
-struct Course {
+pub(crate) struct Course {
     /// The addresses to which a new connection was tried.
     dialled: Vec<IpAddr>,
     timings: Timings,
@@ -394,7 +399,7 @@ impl Course {
 }
 
 /// An endpoint's answer.
-enum Answer {
+pub(crate) enum Answer {
     Whole(Connection, Response<Incoming>),
     /// Only the status could be read from the head.
     Status(StatusCode, IpAddr),
@@ -428,7 +433,7 @@ fn outcome(status: StatusCode) -> AttemptOutcome {
 }
 
 /// A request that can be sent more than once.
-struct Prepared {
+pub(crate) struct Prepared {
     method: HttpMethod,
     route: Route,
     identity: Option<Box<ClientIdentity>>,
@@ -438,7 +443,7 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(request: WebhookRequest) -> Result<Self, Failure> {
+    pub(crate) fn new(request: WebhookRequest) -> Result<Self, Failure> {
         let url = request.url.as_url();
         let target = &url[Position::BeforePath..Position::AfterQuery];
         let uri = Uri::try_from(target)
@@ -480,7 +485,7 @@ impl Prepared {
 
 /// Returns true if the peer gave the body's length in two ways. Then the next response might
 /// really be a part of this one, so the connection is not used again (RFC 9112, 6.3).
-fn is_ambiguous(headers: &HeaderMap) -> bool {
+pub(crate) fn is_ambiguous(headers: &HeaderMap) -> bool {
     headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH)
 }
 

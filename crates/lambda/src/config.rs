@@ -245,6 +245,10 @@ functions! {
         service: Option<String> = optional("PORTAL_NAME"),
         /// The portal. `None` if the stack has none.
         portal_url: Option<Origin> = optional("PORTAL_URL"),
+        /// The name of this function.
+        function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
+        /// Decides which values become metrics.
+        monitoring: Monitoring = required("MONITORING"),
     }
 
     /// The configuration of `api`.
@@ -365,7 +369,7 @@ mod tests {
         let error = LookUpSubscriptionsConfig::from_environment(&environment).unwrap_err();
         let text = error.to_string();
         let problems: Vec<_> = text.split("; ").collect();
-        assert_eq!(problems.len(), 6, "{text}");
+        assert_eq!(problems.len(), 7, "{text}");
         for (problem, name) in problems.iter().zip([
             "CUSTOMER_ID_POINTER is not set",
             "IDEMPOTENCY_KEY_POINTER is not set",

@@ -141,7 +141,7 @@ impl<'a> Variables<'a> {
     pub fn retention(&mut self) -> Option<Retention> {
         let stack = self.days("RETENTION_DAYS");
         let by_type = self.or_default::<RetentionByEventType>(RETENTION_BY_TYPE);
-        self.parsed(RETENTION_BY_TYPE, Retention::new(stack?, by_type?))
+        Some(Retention::new(stack?, by_type?))
     }
 
     /// The places of customer, idempotency key, deadline and time of the first attempt in an event,

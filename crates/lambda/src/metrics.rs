@@ -147,7 +147,8 @@ metrics! {
     Held: Count,
     /// Tasks that were deferred because a circuit breaker is open.
     DeferredByCircuitBreaker: Count,
-    /// Tasks that were deferred because the limits of a subscription are reached.
+    /// Tasks that were deferred because the limits of a subscription are reached, or because another
+    /// run requests the access token that they need.
     DeferredByLimit: Count,
     /// Tasks that were moved to the slow queue.
     MovedToSlowQueue: Count,
@@ -169,6 +170,8 @@ metrics! {
     AttemptsUnreachable: Count,
     /// Attempts that the address policy refused.
     AttemptsBlocked: Count,
+    /// Attempts for which no access token was granted.
+    AttemptsNoToken: Count,
     /// 100 for an attempt that failed, 0 for one that succeeded.
     AttemptFailure: Percent,
     /// The response time of receivers.
@@ -183,6 +186,9 @@ metrics! {
     HandedBack: Count,
     /// Operational events that could not be published.
     Unpublished: Count,
+    /// Contacts of customers who were not told because SES could not take their messages, while
+    /// others of their customers were, counted by `notify-contacts`.
+    ContactsNotReached: Count,
     /// Attempts that the statistics lack, because they could not be written.
     AttemptsNotCounted: Count,
     /// Calls to KMS.

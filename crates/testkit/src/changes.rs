@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use webhooks_domain::filter::Filter;
 use webhooks_domain::manage::{Change, MapChange, NewSecret, Rotation, SubscriptionChange};
-use webhooks_domain::outbound::authentication::{ApiKey, Basic, Bearer};
+use webhooks_domain::outbound::authentication::{ApiKey, Basic, Bearer, OAuth2};
 use webhooks_domain::outbound::{Credential, EndpointAuthentication, QueryParameters};
 use webhooks_domain::payload_shape::{ContentType, KeptFields, Transform};
 use webhooks_domain::signing::{Overlap, SecretKind};
@@ -84,6 +84,12 @@ enum CredentialFields {
         header: String,
         value: String,
     },
+    #[serde(rename = "oauth2", rename_all = "camelCase")]
+    OAuth2 {
+        client_secret: String,
+        #[serde(flatten)]
+        settings: OAuth2,
+    },
     Mtls {
         certificate: String,
         private_key: String,
@@ -99,6 +105,10 @@ fn credential(fields: CredentialFields) -> Credential {
         CredentialFields::ApiKey { header, value } => {
             (EndpointAuthentication::ApiKey(ApiKey::new(&header)), value)
         }
+        CredentialFields::OAuth2 {
+            client_secret,
+            settings,
+        } => (EndpointAuthentication::OAuth2(settings), client_secret),
         CredentialFields::Mtls {
             certificate,
             private_key,

@@ -18,6 +18,7 @@ mod portal_usage;
 mod recoveries;
 mod statistics;
 mod subscriptions;
+mod tokens;
 mod unhealthy;
 
 use std::time::Duration;
@@ -37,6 +38,7 @@ pub use portal_usage::portal_usage;
 pub use recoveries::{recoveries, recovery_sources};
 pub use statistics::statistics;
 pub use subscriptions::{creations, health, subscriptions};
+pub use tokens::tokens;
 pub use unhealthy::unhealthy;
 use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::delivery::{

@@ -11,6 +11,7 @@ mod portal_usage;
 mod recovery;
 mod statistics;
 mod subscriptions;
+mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -27,7 +28,7 @@ use webhooks_domain::idempotency::{IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, PortalSessionId, SubscriptionId};
 use webhooks_domain::limits::{CustomerLimit, EndpointLimiter, LimiterId};
 use webhooks_domain::message::Message;
-use webhooks_domain::outbound::{ResponseBody, WebhookRequest, WebhookResponse};
+use webhooks_domain::outbound::{ResponseBody, TokenRecord, WebhookRequest, WebhookResponse};
 use webhooks_domain::portal_session::{Audience, UtcDay};
 use webhooks_domain::ports::{
     Clock, DeliverNow, DeliveryQueue, QueueError, StoreError, WebhookSender,
@@ -78,6 +79,8 @@ struct State {
     due: BTreeMap<DeliveryId, DueEntry>,
     limiters: BTreeMap<LimiterId, EndpointLimiter>,
     customer_limits: BTreeMap<CustomerId, CustomerLimit>,
+    token_records: BTreeMap<(CustomerId, SubscriptionId), TokenRecord>,
+    token_endpoint: tokens::Endpoint,
     statistics: BTreeMap<(SubscriptionId, Hour), Statistics>,
     data_key: Option<WrappedDataKey>,
     queue: Vec<Queued>,

@@ -14,6 +14,7 @@ use webhooks_domain::delivery::{
 };
 use webhooks_domain::health::Health;
 use webhooks_domain::manage::ActiveSecret;
+use webhooks_domain::outbound::authentication::ClientAuthentication;
 use webhooks_domain::outbound::{
     AttemptOutcome, EndpointAuthentication, Method, ResponseHeaders, ShownRequest, Timings,
 };
@@ -153,6 +154,16 @@ pub fn authentication(authentication: EndpointAuthentication) -> api::Authentica
         EndpointAuthentication::Bearer(_) => api::Authentication::Bearer {},
         EndpointAuthentication::ApiKey(api_key) => api::Authentication::ApiKey {
             header: api_key.header().to_owned(),
+        },
+        EndpointAuthentication::OAuth2(oauth2) => api::Authentication::OAuth2 {
+            token_url: oauth2.token_url.as_str().to_owned(),
+            client_id: oauth2.client_id,
+            scope: oauth2.scope,
+            audience: oauth2.audience,
+            client_authentication: match oauth2.client_authentication {
+                ClientAuthentication::Header => api::ClientAuthentication::Header,
+                ClientAuthentication::Body => api::ClientAuthentication::Body,
+            },
         },
         EndpointAuthentication::Mtls(mtls) => api::Authentication::Mtls {
             subject: mtls.subject().to_owned(),
@@ -539,6 +550,7 @@ fn outcome(outcome: AttemptOutcome) -> api::AttemptOutcome {
         AttemptOutcome::TimedOut => api::AttemptOutcome::TimedOut,
         AttemptOutcome::Unreachable => api::AttemptOutcome::Unreachable,
         AttemptOutcome::Blocked => api::AttemptOutcome::Blocked,
+        AttemptOutcome::NoToken => api::AttemptOutcome::NoToken,
     }
 }
 

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use tracing::info;
 use webhooks_api_types as api;
 use webhooks_domain::cancel::{CancelError, Cancellation};
 use webhooks_domain::ids::MessageId;
 
 use crate::Api;
+use crate::audit;
 use crate::body;
-use crate::extract::{Body, Path, Query};
+use crate::extract::{Body, Caller, Path, Query};
 use crate::pages::place;
 use crate::path::{OfCustomer, OfMessage};
 use crate::problem::Problem;
@@ -19,8 +19,10 @@ use crate::problem::Problem;
 /// Cancel a message
 ///
 /// Its deliveries that are pending or held become `cancelled`, reason `requested`: at most `limit` of
-/// them in each request, in the order of the subscriptions' ids. Nothing more is sent from the first
-/// request on. A request to an endpoint that is under way is not stopped. It is safe to repeat.
+/// them in each request, in the order of the subscriptions' ids. From the first request on, nothing
+/// more is sent that the event or a replay has made. A delivery that was resent before is stopped by
+/// the request whose page has it, so read all pages. A request to an endpoint that is under way is not
+/// stopped. It is safe to repeat.
 #[utoipa::path(
     post,
     path = "/customers/{customerId}/messages/{messageId}/cancel",
@@ -38,6 +40,7 @@ pub(crate) async fn cancel(
     Path(OfCustomer { customer_id }): Path<OfCustomer>,
     Path(OfMessage { message_id }): Path<OfMessage>,
     Query(query): Query<api::CancelQuery>,
+    caller: Caller,
     Body(body): Body,
 ) -> Result<Json<api::Cancellation>, Problem> {
     let api::Nothing {} = body::read_or_default(&body)?;
@@ -47,12 +50,7 @@ pub(crate) async fn cancel(
         .cancel
         .run(&customer_id, &message_id, after.as_ref(), limit);
     let page = page.await?;
-    info!(
-        customer.id = %customer_id,
-        message.id = %message_id,
-        cancelled = page.cancelled,
-        "message cancelled"
-    );
+    audit::message_cancelled(&customer_id, &message_id, &page, &caller);
     Ok(Json(shown(&message_id, page)))
 }
 

@@ -10,7 +10,8 @@ use crate::warning::{Warning, WarningError};
 #[derive(Debug)]
 pub(crate) struct Digest {
     pub(crate) customer: CustomerId,
-    /// The contacts that the last warning names. An address that is not valid is left out.
+    /// The contacts that the warnings name, at most [`Contacts::MAX`], those of the last warning first.
+    /// An address that is not valid is left out.
     pub(crate) contacts: Vec<EmailAddress>,
     /// In the order of the batch, each once.
     pub(crate) warnings: Vec<Warning>,
@@ -48,10 +49,23 @@ fn add(digests: &mut Vec<Digest>, warning: Warning, message: String) {
     });
     let digest = &mut digests[position];
     digest.messages.push(message);
-    digest.contacts = addresses(&warning);
+    name(&mut digest.contacts, &warning);
     // The bus and the queue may deliver an event twice.
     if !digest.warnings.contains(&warning) {
         digest.warnings.push(warning);
+    }
+}
+
+/// Adds the contacts that a warning names. If there are too many, those of earlier warnings are left
+/// out. A warning without contacts, whose customer could not be read, takes none away.
+fn name(contacts: &mut Vec<EmailAddress>, warning: &Warning) {
+    let earlier = std::mem::take(contacts);
+    for contact in addresses(warning).into_iter().chain(earlier) {
+        let folded = contact.folded();
+        let is_known = contacts.iter().any(|known| known.folded() == folded);
+        if !is_known && contacts.len() < Contacts::MAX {
+            contacts.push(contact);
+        }
     }
 }
 

@@ -3,11 +3,11 @@
 use std::future::Future;
 
 use aws_sdk_sesv2::Client;
-use aws_sdk_sesv2::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_sesv2::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message as SesMessage};
 use webhooks_domain::contact::EmailAddress;
-use webhooks_lambda::SdkConfig;
+use webhooks_lambda::{SdkConfig, with_sources};
 
 /// A message to one contact, as plain text.
 #[derive(Debug, Clone)]
@@ -82,7 +82,8 @@ fn utf8(text: &str) -> Content {
     content.build().expect("it has data")
 }
 
-fn classified(error: aws_sdk_sesv2::error::SdkError<SendEmailError>) -> SendError {
+/// The texts and bodies of answers may name addresses, so neither is kept.
+fn classified(error: SdkError<SendEmailError>) -> SendError {
     let refused = error
         .as_service_error()
         .filter(|error| error.is_message_rejected() || error.is_bad_request_exception());
@@ -90,14 +91,16 @@ fn classified(error: aws_sdk_sesv2::error::SdkError<SendEmailError>) -> SendErro
         let code = error.code().unwrap_or("unknown").to_owned();
         return SendError::Refused { code };
     }
-    let code = error.code().map(str::to_owned);
-    match code {
-        // The texts of service errors may name addresses.
-        Some(code) => SendError::Unavailable {
-            source: code.into(),
-        },
-        None => SendError::Unavailable {
-            source: DisplayErrorContext(&error).to_string().into(),
-        },
+    let source = match (error.code(), &error) {
+        (Some(code), _) => code.to_owned(),
+        (None, SdkError::DispatchFailure(failure)) => failure
+            .as_connector_error()
+            .map_or("the request failed".to_owned(), |error| with_sources(error)),
+        (None, SdkError::TimeoutError(_)) => "no answer in time".to_owned(),
+        (None, SdkError::ConstructionFailure(_)) => "the request could not be made".to_owned(),
+        (None, _) => "the answer is not understood".to_owned(),
+    };
+    SendError::Unavailable {
+        source: source.into(),
     }
 }

@@ -1,5 +1,6 @@
 //! The texts of messages. All that a customer has chosen, which is the URL of an endpoint only, is
-//! cleaned and shortened. Subjects are fixed texts.
+//! cleaned and shortened. The name of the service, which the operator has chosen, keeps its letters.
+//! Subjects are fixed texts, and senders have no name, so no header needs an encoding.
 
 use std::fmt::Write;
 
@@ -34,8 +35,19 @@ impl Texts {
         }
     }
 
+    /// The name of the service, in any script, in one line.
+    fn service(&self) -> String {
+        let name = self.service.as_deref().unwrap_or_default();
+        let is_shown = |letter: &char| !letter.is_control() && !is_format(*letter);
+        let shown: String = name.chars().filter(is_shown).take(MAX_CHARS).collect();
+        match shown.trim() {
+            "" => "Webhooks".to_owned(),
+            shown => shown.to_owned(),
+        }
+    }
+
     fn text(&self, digest: &Digest, contact: &EmailAddress) -> String {
-        let service = clean(self.service.as_deref().unwrap_or("Webhooks"));
+        let service = self.service();
         let customer = clean(digest.customer.as_str());
         let mut text = format!("{service} has news about your webhook endpoints.\n");
         for (number, warning) in (1..).zip(digest.warnings.iter().take(MAX_SHOWN)) {
@@ -132,6 +144,7 @@ fn attempt(attempt: &LastAttempt) -> String {
         Outcome::TimedOut => "timed out",
         Outcome::Unreachable => "unreachable",
         Outcome::Blocked => "blocked",
+        Outcome::NoToken => "no access token",
     };
     let at = clean(&attempt.at);
     match attempt.status {
@@ -142,6 +155,32 @@ fn attempt(attempt: &LastAttempt) -> String {
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
     writeln!(text, "{line}").expect("a text takes every line");
+}
+
+/// Returns true for a format character of Unicode (category Cf), and for a separator of lines or
+/// paragraphs. They change the order of the letters around them, are invisible, or begin a line.
+fn is_format(letter: char) -> bool {
+    matches!(
+        u32::from(letter),
+        0xad | 0x0600..=0x0605
+            | 0x061c
+            | 0x06dd
+            | 0x070f
+            | 0x0890..=0x0891
+            | 0x08e2
+            | 0x180e
+            | 0x200b..=0x200f
+            | 0x2028..=0x202e
+            | 0x2060..=0x206f
+            | 0xfeff
+            | 0xfff9..=0xfffb
+            | 0x0001_10bd
+            | 0x0001_10cd
+            | 0x0001_3430..=0x0001_343f
+            | 0x0001_bca0..=0x0001_bca3
+            | 0x0001_d173..=0x0001_d17a
+            | 0x000e_0000..=0x000e_007f
+    )
 }
 
 /// A text in one line of visible ASCII characters and spaces, and not too long.
@@ -204,6 +243,34 @@ You get this message because ops@example.com is a contact of the customer cust_1
 more of them, ask the sender to remove this contact.
 "
         );
+    }
+
+    #[test]
+    fn the_name_of_the_service_keeps_its_letters_and_adds_no_line() {
+        for (name, shown) in [
+            (None, "Webhooks"),
+            (Some("Zürich Pay"), "Zürich Pay"),
+            (Some("株式会社"), "株式会社"),
+            (
+                Some("  Example\u{202e}\u{200b}\r\nPay\u{2028} "),
+                "ExamplePay",
+            ),
+            (Some("\u{200b}\u{feff} \t"), "Webhooks"),
+        ] {
+            let texts = Texts {
+                service: name.map(str::to_owned),
+                portal: None,
+            };
+            let digest = Digest {
+                customer: "cust_1001".parse().unwrap(),
+                contacts: Vec::new(),
+                warnings: vec![warning(|_| {})],
+                messages: Vec::new(),
+            };
+            let text = texts.text(&digest, &"ops@example.com".parse().unwrap());
+            let expected = format!("{shown} has news about your webhook endpoints.");
+            assert_eq!(text.lines().next(), Some(&*expected), "{name:?}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use webhooks_pages::paths::Route;
 use webhooks_pages::recovery_form::RecoveryForm;
 
 use crate::answer::{Answer, see_other};
+use crate::api::Cancelled;
 use crate::data::{Queue, Table, Workflow};
 use crate::flash::Done;
 use crate::form::{Fields, bytes};
@@ -66,8 +67,8 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         Ok(self.done(Done::Resent, &route))
     }
 
-    /// Cancels the message of a delivery. One request stops everything, and shows it for the first
-    /// deliveries; the others are shown as pending until their attempts are due.
+    /// Cancels the message of a delivery. The first page stops what the event has made; the further
+    /// ones stop what was resent, and show it.
     async fn cancel(
         &self,
         scope: &CustomerScope,
@@ -77,7 +78,10 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         if self.data.delivery(scope, delivery).await?.is_none() {
             return Err(Refusal::NotFound);
         }
-        self.api.cancel(scope, &delivery.message).await?;
+        let done = match self.api.cancel(scope, &delivery.message).await? {
+            Cancelled::All => Done::Cancelled,
+            Cancelled::Part => Done::CancelledInPart,
+        };
         info!(
             customer.id = %scope.customer(),
             session.id = %scope.session().id,
@@ -89,7 +93,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             customer: scope.customer().to_string(),
             delivery: delivery.to_string(),
         };
-        Ok(self.done(Done::Cancelled, &route))
+        Ok(self.done(done, &route))
     }
 
     async fn stopped(

@@ -17,6 +17,7 @@ use crate::router::Portal;
 pub(crate) enum Done {
     Resent,
     Cancelled,
+    CancelledInPart,
     Created,
     Changed,
     Cleared,
@@ -29,9 +30,10 @@ pub(crate) enum Done {
 }
 
 impl Done {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Resent,
         Self::Cancelled,
+        Self::CancelledInPart,
         Self::Created,
         Self::Changed,
         Self::Cleared,
@@ -51,6 +53,7 @@ impl Done {
         match self {
             Self::Resent => "resent",
             Self::Cancelled => "cancelled",
+            Self::CancelledInPart => "cancelled-in-part",
             Self::Created => "created",
             Self::Changed => "changed",
             Self::Cleared => "cleared",
@@ -70,6 +73,11 @@ impl Done {
             Self::Cancelled => (
                 Tone::Waiting,
                 "The webhook is cancelled. A request that is under way is not stopped.",
+            ),
+            Self::CancelledInPart => (
+                Tone::Waiting,
+                "The webhook is cancelled for its first 1,000 endpoints. To the others only what was \
+                 sent again before can still be sent.",
             ),
             Self::Created => (Tone::Good, "The endpoint was added."),
             Self::Changed => (Tone::Good, "The endpoint was changed."),

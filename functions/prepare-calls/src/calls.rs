@@ -82,7 +82,7 @@ fn call(delivery: &Delivery, queue: QueueKind, now: Timestamp, settings: &Settin
     match delivery.next_attempt_at {
         // A long wait is left to the sweep, and a short one to the queue.
         Some(due_at) => {
-            let next = NextAttempt::of_new(due_at, now, settings.longest_queue_delay);
+            let next = NextAttempt::plan(due_at, now, settings.longest_queue_delay);
             let delay = next.queue_delay(now);
             Call {
                 item: waiting_delivery_item(delivery, &next),
@@ -329,7 +329,7 @@ mod tests {
         let day = Duration::from_hours(24);
         let by_type = format!("{}=1", page.message.event_type);
         let settings = Settings {
-            retention: &Retention::new(90 * day, by_type.parse().unwrap()).unwrap(),
+            retention: &Retention::new(90 * day, by_type.parse().unwrap()),
             longest_queue_delay: LongestQueueDelay::MAX,
             links: None,
         };

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     /// The paths without a page: files and changes.
-    const OTHERS: [&str; 11] = [
+    const OTHERS: [&str; 12] = [
         "/session",
         "/session/end",
         "/brand.css",

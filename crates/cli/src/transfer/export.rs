@@ -1,17 +1,19 @@
 //! `webhooks export`
 
-use std::fs::OpenOptions;
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
-use webhooks_client::{Api, Customer, CustomersQuery, ListLimit, NewCustomer, WholeNumber};
+use webhooks_client::{
+    Api, ContactState, Customer, CustomersQuery, ListLimit, NewCustomer, WholeNumber,
+};
 
 use super::file::{Header, Line};
-use super::{Fields, NOT_SETTABLE, member, raw, subscriptions};
+use super::{Fields, NOT_SETTABLE, member, raw, subscriptions, without_marker};
 use crate::Outcome;
 use crate::answer::{read, send};
 use crate::print::{Printer, Report, progress, tell};
@@ -57,7 +59,7 @@ impl<T: Serialize> Report for Text<'_, T> {
 /// The place to which lines are written.
 enum Sink<'a, 'b> {
     Printed(&'a mut Printer<'b>),
-    File(BufWriter<std::fs::File>),
+    File(NewFile),
 }
 
 impl Sink<'_, '_> {
@@ -65,8 +67,8 @@ impl Sink<'_, '_> {
         match self {
             Self::Printed(printer) => printer.next(&Text(line))?,
             Self::File(file) => {
-                serde_json::to_writer(&mut *file, line)?;
-                file.write_all(b"\n")?;
+                serde_json::to_writer(&mut file.content, line)?;
+                file.content.write_all(b"\n")?;
             }
         }
         Ok(())
@@ -74,20 +76,16 @@ impl Sink<'_, '_> {
 
     fn end(self) -> Result<()> {
         match self {
-            Self::Printed(_) => {}
-            Self::File(mut file) => {
-                file.flush()?;
-                file.get_ref().sync_all()?;
-            }
+            Self::Printed(_) => Ok(()),
+            Self::File(file) => file.end(),
         }
-        Ok(())
     }
 }
 
 impl Export {
     pub(crate) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
         let mut sink = match &self.output {
-            Some(path) => Sink::File(BufWriter::new(create(path)?)),
+            Some(path) => Sink::File(NewFile::create(path)?),
             None => Sink::Printed(printer),
         };
         sink.write(&Header::new())?;
@@ -110,6 +108,13 @@ impl Export {
             let limit = Some(ListLimit::up_to(u32::MAX));
             let call = api.customers(&CustomersQuery { limit, cursor });
             let page = read::<webhooks_client::Page<Customer>>(call.answer()).await?;
+            for broken in &page.value.broken {
+                let id = &broken.id;
+                tell(format_args!(
+                    "{id}: the customer cannot be read, and is left out with its subscriptions"
+                ));
+            }
+            counts.left_out += page.value.broken.len();
             for customer in page.value.data {
                 progress.set_message(format!("{} customers", counts.customers));
                 self.customer(api, customer, sink, counts).await?;
@@ -178,6 +183,7 @@ impl Export {
 fn entry_of(shown: &Fields) -> Fields {
     let mut entry = shown.clone();
     entry.retain(|name, _| !NOT_SETTABLE.contains(&name.as_str()));
+    without_marker(&mut entry);
     entry.extend(
         shown
             .get_key_value("id")
@@ -206,7 +212,12 @@ fn entry_of(shown: &Fields) -> Fields {
 
 /// The fields of a customer that a request can write, with its id.
 fn fields_of(customer: Customer) -> Fields {
+    // A list that a request gives counts as confirmed, so an address that is not is left out.
+    let confirmed = customer.contacts.into_iter();
+    let confirmed = confirmed.filter(|contact| contact.state == ContactState::Confirmed);
+    let contacts: Vec<_> = confirmed.map(|contact| contact.address).collect();
     let fields = NewCustomer {
+        contacts: (!contacts.is_empty()).then_some(contacts),
         name: customer.name,
         metadata: (!customer.metadata.is_empty()).then_some(customer.metadata),
         max_subscriptions: customer.max_subscriptions.map(WholeNumber),
@@ -217,15 +228,56 @@ fn fields_of(customer: Customer) -> Fields {
     fields
 }
 
-/// A new file that only its owner can read: it may have secrets.
-fn create(path: &Path) -> Result<std::fs::File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .open(path)
-        .with_context(|| format!("cannot create `{}`", path.display()))
+/// A new file that only its owner can read: it may have secrets. It has another name until it is
+/// complete, and an export that fails removes it.
+struct NewFile {
+    path: PathBuf,
+    partial: PathBuf,
+    content: BufWriter<File>,
+}
+
+impl NewFile {
+    fn create(path: &Path) -> Result<Self> {
+        must_be_new(path)?;
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options
+            .open(&partial)
+            .with_context(|| format!("cannot create `{}`", partial.display()))?;
+        Ok(Self {
+            path: path.to_owned(),
+            partial,
+            content: BufWriter::new(file),
+        })
+    }
+
+    /// Gives the complete file its name.
+    fn end(mut self) -> Result<()> {
+        self.content.flush()?;
+        self.content.get_ref().sync_all()?;
+        must_be_new(&self.path)?;
+        fs::rename(&self.partial, &self.path)
+            .with_context(|| format!("cannot create `{}`", self.path.display()))
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        // After the end there is none.
+        let _ = fs::remove_file(&self.partial);
+    }
+}
+
+fn must_be_new(path: &Path) -> Result<()> {
+    if path.try_exists()? {
+        bail!("cannot create `{}`: it exists", path.display());
+    }
+    Ok(())
 }
 
 #[derive(Default)]
@@ -249,6 +301,10 @@ impl Counts {
             ));
         }
         if self.left_out > 0 {
+            tell(format_args!(
+                "{} customers and subscriptions are left out, as named above",
+                self.left_out
+            ));
             Outcome::Incomplete
         } else {
             Outcome::Complete
@@ -266,7 +322,7 @@ mod tests {
             "filter":{"n":[1.50]},"payloadFormat":"standard","status":"disabled",
             "disabledReason":"failing","secretHeaders":["x-key"],
             "authentication":{"type":"bearer"},"secrets":[{"version":2},{"version":1}],
-            "health":{},"version":3,"createdAt":"","updatedAt":"","futureField":7}"#;
+            "health":{},"metadata":{"importedFrom":"ep_1","team":"blue"},"version":3,"createdAt":"","updatedAt":"","futureField":7}"#;
         let shown: Fields = serde_json::from_str(shown).unwrap();
         let entry = entry_of(&shown);
         let text = serde_json::to_string(&entry).unwrap();
@@ -274,6 +330,7 @@ mod tests {
             text,
             concat!(
                 r#"{"eventTypes":["*"],"filter":{"n":[1.50]},"futureField":7,"id":"sub_1","#,
+                r#""metadata":{"team":"blue"},"#,
                 r#""notExported":{"authentication":{"type":"bearer"},"#,
                 r#""previousSecrets":[{"version":1}],"secretHeaders":["x-key"]},"#,
                 r#""payloadFormat":"standard","status":"paused","url":"https://a.example/"}"#
@@ -284,15 +341,39 @@ mod tests {
     #[test]
     fn a_file_is_for_its_owner_only_and_replaces_none() {
         let path = std::env::temp_dir().join(format!("webhooks-export-{}", std::process::id()));
-        drop(create(&path).unwrap());
+        NewFile::create(&path).unwrap().end().unwrap();
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
-        let again = create(&path);
-        std::fs::remove_file(&path).unwrap();
+        let again = NewFile::create(&path);
+        fs::remove_file(&path).unwrap();
         assert!(again.is_err());
+    }
+
+    #[test]
+    fn an_export_that_fails_leaves_no_file() {
+        let name = format!("webhooks-export-failed-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let mut sink = Sink::File(NewFile::create(&path).unwrap());
+        sink.write(&Header::new()).unwrap();
+        let Sink::File(file) = &sink else {
+            panic!("it is a file");
+        };
+        let partial = file.partial.clone();
+        assert!(partial.exists() && !path.exists());
+        assert!(NewFile::create(&path).is_err(), "another export writes it");
+        assert!(partial.exists(), "the other export has not removed it");
+        drop(sink);
+        assert!(!partial.exists() && !path.exists());
+        let mut sink = Sink::File(NewFile::create(&path).unwrap());
+        sink.write(&Header::new()).unwrap();
+        sink.end().unwrap();
+        assert!(!partial.exists());
+        let written = fs::read_to_string(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(written.ends_with("}\n"), "{written}");
     }
 }

@@ -13,7 +13,7 @@ use webhooks_client::Api;
 
 use super::file::{Line, Lines};
 use super::plan::{Entry, Work, customer};
-use super::{Fields, member, subscriptions};
+use super::{Fields, Shown, member, subscriptions};
 use crate::advice::advise;
 use crate::answer::{read, send};
 use crate::ask::Yes;
@@ -173,7 +173,7 @@ async fn import(api: &Api, line: Line, mode: Mode) -> Imported {
         }
     }
     let stored = match subscriptions(api, &id).await {
-        Ok(stored) => stored.whole,
+        Ok(stored) => stored,
         Err(error) => {
             imported.fail(None, &error);
             return imported;
@@ -236,11 +236,11 @@ async fn import_subscription(
     api: &Api,
     customer: &str,
     fields: Fields,
-    stored: &[Fields],
+    stored: &Shown,
     mode: Mode,
 ) -> Result<Option<Change>> {
     let entry = Entry::of(fields)?;
-    let found = entry.find(stored);
+    let found = entry.find(stored)?;
     let mut secret = None;
     if let (Some(found), Some(_)) = (found, &entry.secret) {
         let id: String = member(found, "id").unwrap_or_default();

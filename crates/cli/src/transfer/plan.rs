@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 use webhooks_client::{NewCustomer, SubscriptionPatch};
 
-use super::{Fields, IMPORTED_FROM, member, raw};
+use super::{Fields, IMPORTED_FROM, Shown, member, raw, without_marker};
 
 /// The longest id of an entry: it becomes a value of metadata.
 const MAX_ID: usize = 256;
@@ -59,6 +59,7 @@ impl Entry {
         // Names a field that does not exist, or has another type, before anything is written.
         let all = raw(&fields);
         serde_json::from_str::<SubscriptionPatch>(all.get())?;
+        without_marker(&mut fields);
         let secret = member(&fields, "secret");
         fields.remove("secret");
         let hidden = ["secretHeaders", "authentication"].into_iter();
@@ -79,16 +80,31 @@ impl Entry {
     }
 
     /// The stored subscription that it stands for: the same, or one that was imported from it.
-    pub(super) fn find<'a>(&self, stored: &'a [Fields]) -> Option<&'a Fields> {
-        let by_id = stored
+    ///
+    /// # Errors
+    /// If it may be one that cannot be read. Otherwise the import would make a second one.
+    pub(super) fn find<'a>(&self, stored: &'a Shown) -> Result<Option<&'a Fields>> {
+        let (whole, broken) = (&stored.whole, &stored.broken);
+        if broken.contains(&self.id) {
+            bail!("the stored subscription cannot be read: repair it, and import again");
+        }
+        let by_id = whole
             .iter()
             .find(|shown| member::<String>(shown, "id").as_ref() == Some(&self.id));
-        by_id.or_else(|| {
-            stored.iter().find(|shown| {
+        let found = by_id.or_else(|| {
+            whole.iter().find(|shown| {
                 let metadata: Option<Map<String, Value>> = member(shown, "metadata");
                 metadata.is_some_and(|entries| entries.get(IMPORTED_FROM) == Some(&json!(self.id)))
             })
-        })
+        });
+        if found.is_none() && !broken.is_empty() {
+            bail!(
+                "may be one of the stored subscriptions that cannot be read ({}): repair them, and \
+                 import again",
+                broken.join(", ")
+            );
+        }
+        Ok(found)
     }
 
     /// The work that makes the stored subscription as the entry is. `stored_secret` is its signing
@@ -208,6 +224,13 @@ fn canonical(name: &str, value: Value) -> Option<Value> {
             entries.remove(IMPORTED_FROM);
             Value::Object(entries)
         }
+        // Shown with their states. A request gives addresses, which count as confirmed.
+        ("contacts", Value::Array(contacts)) => {
+            let is_given = |contact: &Value| contact.get("state").is_none_or(|s| s == "confirmed");
+            let contacts = contacts.into_iter().filter(is_given);
+            let addresses = contacts.map(|shown| shown.get("address").cloned().unwrap_or(shown));
+            addresses.collect()
+        }
         // The system disables a subscription; a request can only pause it.
         ("status", Value::String(text)) if text == "disabled" => json!("paused"),
         (_, value) => value,
@@ -281,15 +304,44 @@ mod tests {
 
     #[test]
     fn a_subscription_is_found_by_its_id_or_by_the_entry_from_which_it_was_imported() {
-        let stored = [fields(r#"{"id":"sub_9"}"#), fields(STORED)];
+        let stored = Shown {
+            whole: vec![fields(r#"{"id":"sub_9"}"#), fields(STORED)],
+            broken: Vec::new(),
+        };
         for id in ["sub_1", "ep_1"] {
             let found = entry(&format!(r#"{{"id":"{id}"}}"#));
-            assert_eq!(
-                found.find(&stored).map(|found| found["id"].get()),
-                Some("\"sub_1\"")
-            );
+            let found = found.find(&stored).unwrap();
+            assert_eq!(found.map(|found| found["id"].get()), Some("\"sub_1\""));
         }
-        assert!(entry(r#"{"id":"ep_2"}"#).find(&stored).is_none());
+        let other = entry(r#"{"id":"ep_2"}"#);
+        assert!(other.find(&stored).unwrap().is_none());
+    }
+
+    #[test]
+    fn an_entry_that_may_be_a_broken_subscription_is_not_made_a_second_time() {
+        let stored = Shown {
+            whole: vec![fields(STORED)],
+            broken: vec!["sub_8".to_owned()],
+        };
+        assert!(entry(r#"{"id":"ep_1"}"#).find(&stored).unwrap().is_some());
+        for (id, problem) in [("sub_8", "cannot be read: repair it"), ("ep_2", "(sub_8)")] {
+            let found = entry(&format!(r#"{{"id":"{id}"}}"#));
+            let error = found.find(&stored).unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_marker_of_an_import_is_neither_changed_nor_taken_from_the_file() {
+        // The file comes from a stack whose subscription was imported from somewhere else.
+        let Work::Change { patch, .. } =
+            work(r#"{"id":"sub_1","metadata":{"importedFrom":"elsewhere","team":"red"}}"#)
+        else {
+            panic!("it differs");
+        };
+        assert_eq!(patch, r#"{"metadata":{"team":"red"}}"#);
+        let same = work(r#"{"id":"sub_1","metadata":{"importedFrom":"elsewhere","team":"blue"}}"#);
+        assert!(matches!(same, Work::Nothing { .. }), "{same:?}");
     }
 
     #[test]
@@ -404,9 +456,14 @@ mod tests {
 
     #[test]
     fn a_customer_differs_by_the_fields_that_the_file_has() {
-        let stored = fields(r#"{"id":"a","name":"A","metadata":{"x":"1"},"version":2}"#);
+        let stored = fields(
+            r#"{"id":"a","name":"A","metadata":{"x":"1"},"version":2,"contacts":[
+            {"address":"a@example.com","state":"confirmed"},
+            {"address":"b@example.com","state":"pending"}]}"#,
+        );
         let differ = |json: &str| customer(&fields(json), Some(&stored)).unwrap();
         assert!(differ(r#"{"id":"a","name":"A"}"#).is_empty());
+        assert!(differ(r#"{"id":"a","contacts":["a@example.com"]}"#).is_empty());
         let changed = differ(r#"{"id":"a","metadata":{"y":"2"},"maxSubscriptions":5}"#);
         let wanted = json!({"metadata": {"x": null, "y": "2"}, "maxSubscriptions": 5});
         assert_eq!(Value::Object(changed), wanted);

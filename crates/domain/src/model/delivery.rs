@@ -237,9 +237,13 @@ impl Delivery {
     }
 
     /// Returns true if its message was cancelled, and it must be cancelled too: it was made by the
-    /// event, and not by a resend or a replay that somebody asked for.
+    /// event or by a replay, and nobody has resent it since.
     pub fn is_cancelled_by(&self, message: &Message) -> bool {
-        message.cancelled_at.is_some() && self.trigger.is_event()
+        let is_asked_for = match self.trigger {
+            DeliveryTrigger::Event | DeliveryTrigger::Replay => false,
+            DeliveryTrigger::Resend | DeliveryTrigger::Test => true,
+        };
+        message.cancelled_at.is_some() && !is_asked_for
     }
 
     /// The last moment at which an attempt may begin: the event's own deadline, and at the latest
@@ -317,6 +321,25 @@ pub(crate) mod tests {
         assert_eq!(delivery.deadline(&message), NOW);
         message.deadline = Some(latest + Duration::from_secs(1));
         assert_eq!(delivery.deadline(&message), latest);
+    }
+
+    #[test]
+    fn a_cancelled_message_cancels_what_the_event_or_a_replay_has_made() {
+        for (trigger, is_cancelled) in [
+            (DeliveryTrigger::Event, true),
+            (DeliveryTrigger::Replay, true),
+            (DeliveryTrigger::Resend, false),
+            (DeliveryTrigger::Test, false),
+        ] {
+            let delivery = Delivery {
+                trigger,
+                ..delivery(0)
+            };
+            let mut message = message_of(&delivery);
+            assert!(!delivery.is_cancelled_by(&message), "{trigger:?}");
+            message.cancelled_at = Some(NOW);
+            assert_eq!(delivery.is_cancelled_by(&message), is_cancelled);
+        }
     }
 
     #[test]

@@ -43,8 +43,8 @@ pub struct Message {
         with = "crate::timestamp::as_text"
     )]
     pub deliver_at: Option<Timestamp>,
-    /// The time at which somebody cancelled the message, if somebody has. A delivery that the event
-    /// makes later is [cancelled](crate::delivery::Delivery::is_cancelled_by) before its attempt.
+    /// The time at which somebody cancelled the message, if somebody has. A delivery that the event or
+    /// a replay makes later is [cancelled](crate::delivery::Delivery::is_cancelled_by) before its attempt.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

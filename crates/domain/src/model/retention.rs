@@ -16,11 +16,11 @@ pub struct Retention {
 }
 
 /// The retention of some event types, as in `order.created=7,audit.*=30`: days by exact type or by
-/// prefix.
+/// prefix. If one is there more than once, its smallest number counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RetentionByEventType(Vec<(EventTypePattern, u32)>);
 
-/// The text is not such a list, or does not fit the stack.
+/// The text is not such a list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RetentionError {
     /// The number of entries is not allowed.
@@ -40,21 +40,11 @@ pub enum RetentionError {
     /// The event type or prefix is not one.
     #[error(transparent)]
     EventType(#[from] EventTypeError),
-    /// Two entries are for the same type or prefix.
-    #[error("`{pattern}`: must be there only once")]
-    Repeated {
-        /// The type or prefix.
-        pattern: String,
-    },
     /// The number of days is not allowed.
-    #[error("`{pattern}`: must be 1 to {max} days (RetentionDays), is {days}")]
-    Days {
+    #[error("`{pattern}`: must be at least 1 day")]
+    NoDays {
         /// The type or prefix.
         pattern: String,
-        /// Its days.
-        days: u32,
-        /// The stack's days.
-        max: u64,
     },
 }
 
@@ -72,43 +62,42 @@ impl FromStr for RetentionByEventType {
             return Err(RetentionError::Count { len });
         }
         let mut entries: Vec<(EventTypePattern, u32)> = Vec::with_capacity(len);
-        for entry in text.split(',').map(str::trim) {
+        for entry in text.split(',').map(str::trim_ascii) {
             let form = || RetentionError::Form {
                 entry: entry.to_owned(),
             };
             // A type may have a `=` itself.
             let (pattern, days) = entry.rsplit_once('=').ok_or_else(form)?;
-            let days = days.trim().parse().map_err(|_| form())?;
-            let pattern: EventTypePattern = pattern.trim().to_owned().try_into()?;
-            if entries.iter().any(|(known, _)| *known == pattern) {
+            let days: u32 = days.trim_ascii().parse().map_err(|_| form())?;
+            let pattern: EventTypePattern = pattern.trim_ascii().to_owned().try_into()?;
+            if days == 0 {
                 let pattern = pattern.into();
-                return Err(RetentionError::Repeated { pattern });
+                return Err(RetentionError::NoDays { pattern });
             }
-            entries.push((pattern, days));
+            match entries.iter_mut().find(|(known, _)| *known == pattern) {
+                Some((_, known)) => *known = days.min(*known),
+                None => entries.push((pattern, days)),
+            }
         }
         Ok(Self(entries))
     }
 }
 
 impl Retention {
-    /// The stack's retention, and that of some event types.
-    ///
-    /// # Errors
-    /// If an event type is kept for less than a day, or longer than the stack keeps anything.
-    pub fn new(stack: Duration, by_type: RetentionByEventType) -> Result<Self, RetentionError> {
-        let max = stack.as_secs() / DAY.as_secs();
-        let wrong = by_type
+    /// The stack's retention, and that of some event types. No type is kept longer than the stack keeps
+    /// anything: the stack's retention may be lowered below an entry.
+    pub fn new(stack: Duration, by_type: RetentionByEventType) -> Self {
+        Self { stack, by_type }
+    }
+
+    /// The entries with more days than the stack keeps anything. The stack's retention applies to them.
+    pub fn too_long(&self) -> impl Iterator<Item = (&EventTypePattern, u32)> {
+        let entries = self
+            .by_type
             .0
             .iter()
-            .find(|(_, days)| !(1..=max).contains(&u64::from(*days)));
-        match wrong {
-            Some((pattern, days)) => Err(RetentionError::Days {
-                pattern: pattern.clone().into(),
-                days: *days,
-                max,
-            }),
-            None => Ok(Self { stack, by_type }),
-        }
+            .map(|(pattern, days)| (pattern, *days));
+        entries.filter(|(_, days)| DAY * *days > self.stack)
     }
 
     /// The stack's retention, for all event types.
@@ -129,7 +118,7 @@ impl Retention {
         let matching = self.by_type.0.iter();
         let matching = matching.filter(|(pattern, _)| pattern.matches(event_type));
         let best = matching.max_by_key(|(pattern, _)| pattern.specificity());
-        best.map_or(self.stack, |(_, days)| DAY * *days)
+        best.map_or(self.stack, |(_, days)| self.stack.min(DAY * *days))
     }
 }
 
@@ -138,7 +127,7 @@ mod tests {
     use super::*;
 
     fn retention(by_type: &str) -> Result<Retention, RetentionError> {
-        Retention::new(DAY * 90, by_type.parse()?)
+        Ok(Retention::new(DAY * 90, by_type.parse()?))
     }
 
     fn days(by_type: &str, event_type: &str) -> u64 {
@@ -174,10 +163,26 @@ mod tests {
     }
 
     #[test]
+    fn no_type_is_kept_longer_than_the_stack_says_and_a_repeated_one_the_shorter_time() {
+        // The stack's retention was lowered.
+        let list = "order.*=400,order.a=90,*=30";
+        assert_eq!(days(list, "order.created"), 90);
+        assert_eq!(days(list, "order.a"), 90);
+        assert_eq!(days(list, "other"), 30);
+        let retention = retention(list).unwrap();
+        let too_long = retention
+            .too_long()
+            .map(|(pattern, days)| (pattern.as_str(), days));
+        assert_eq!(too_long.collect::<Vec<_>>(), [("order.*", 400)]);
+        for list in ["a=3,b=5,a=9", "a=9,a=3,b=5"] {
+            assert_eq!((days(list, "a"), days(list, "b")), (3, 5));
+        }
+    }
+
+    #[test]
     fn a_list_that_is_wrong_is_refused_with_the_entry_and_the_bound() {
         for (list, problem) in [
-            ("order.*=0", "`order.*`: must be 1 to 90 days"),
-            ("order.*=91", "`order.*`: must be 1 to 90 days"),
+            ("order.*=0", "`order.*`: must be at least 1 day"),
             ("order.*", "`order.*`: must be an event type"),
             ("order.*=", "`order.*=`: must be an event type"),
             ("order.*=1.5", "must be an event type"),
@@ -185,7 +190,7 @@ mod tests {
             ("=5", "1 to 128 characters"),
             ("order*=5", "may stand alone or after the last"),
             ("a=1,", "``: must be an event type"),
-            ("a=1,b=2,a=3", "`a`: must be there only once"),
+            ("order.*.a=5", "may stand alone or after the last"),
             (&"a=1,".repeat(51), "at most 50 entries, has 52"),
         ] {
             let error = retention(list).unwrap_err().to_string();

@@ -3,7 +3,8 @@
 use std::future::Future;
 
 use super::{
-    Directory, ExchangeReader, InsertOutcome, StoreError, SubscriptionTable, WriteOutcome,
+    Directory, ExchangeReader, InsertOutcome, StoreError, SubscriptionTable, TokenStore,
+    WriteOutcome,
 };
 use crate::delivery::{
     Attempt, Delivery, DeliveryStatus, DueEntry, ExchangeId, Reopening, Verdict,
@@ -56,9 +57,10 @@ pub trait LimiterStore {
     ) -> impl Future<Output = Result<LimiterOutcome, StoreError>> + Send;
 }
 
-/// The table as [`crate::deliver`] uses it: subscriptions with their health, deliveries, limiters.
+/// The table as [`crate::deliver`] uses it: subscriptions with their health, deliveries, limiters,
+/// access tokens.
 pub trait DeliveryTable:
-    SubscriptionTable + DeliveryReader + LimiterStore + ExchangeReader
+    SubscriptionTable + DeliveryReader + LimiterStore + ExchangeReader + TokenStore
 {
     /// Reads the limit of a customer. `None` if it has none. The read may be eventually consistent.
     fn customer_limit(

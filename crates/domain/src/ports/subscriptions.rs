@@ -123,8 +123,9 @@ pub trait SubscriptionTable {
         health: &Health,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 
-    /// Sets the stored status to `disabled`, if the subscription and its health have not changed
-    /// since they were read. A repetition is a conflict.
+    /// Sets the stored status to `disabled`, and notes [the time at which its owner was
+    /// told](Subscription::disabled_warned_after), if the subscription and its health have not
+    /// changed since they were read. A repetition is a conflict.
     fn disable(
         &self,
         read: &Subscription,

@@ -6,12 +6,15 @@
 //! task is queued, so that an attempt which is recorded names an answer that exists. Every error here
 //! is our own failure. It costs no attempt, and the queue returns the message.
 
+mod access;
 mod admission;
 mod admit;
 mod customer_limits;
 mod health_monitor;
 mod pass_limiters;
 mod report;
+mod send_with_token;
+mod token_cache;
 
 use std::time::Duration;
 
@@ -32,7 +35,7 @@ use crate::outbound::{Credential, WebhookRequest, request_headers};
 use crate::payload_shape::PayloadShape;
 use crate::ports::{
     Clock, DataKeyStore, DeliveryQueue, DeliveryTable, KeyService, QueueError, StoreError,
-    WebhookSender, WriteOutcome,
+    TokenEndpoint, WebhookSender, WriteOutcome,
 };
 use crate::read_shape::payload_shape;
 use crate::retry::{Jitter, RetryPolicy};
@@ -41,11 +44,13 @@ use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 use crate::vault::{Vault, VaultError};
 
+use access::{Access, Client};
 use admit::AdmissionOutcome;
 pub use customer_limits::CustomerLimits;
 use health_monitor::HealthEffects;
 pub use health_monitor::HealthMonitor;
 pub use report::{DeferReason, DeliverySummary, EndpointWarning, Recorded, Report};
+pub use token_cache::TokenCache;
 
 /// The status of a delivery whose subscription cannot be read.
 const UNREADABLE: DeliveryStatus = DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable);
@@ -94,12 +99,16 @@ pub struct Deliver<T, Q, W, V, C> {
     pub policy: RetryPolicy,
     /// The longest wait that is left to the queue.
     pub longest_queue_delay: LongestQueueDelay,
+    /// The time limit of an attempt's requests, for subscriptions without a shorter one.
+    pub request_timeout: Duration,
     /// The longest time that an attempt can take until it is recorded.
     pub time_for_attempt: Duration,
     /// Tracks the endpoints' health.
     pub health_monitor: HealthMonitor,
     /// The limits of customers.
     pub customer_limits: CustomerLimits,
+    /// Access tokens.
+    pub tokens: TokenCache,
     /// The source of jitter.
     pub random: SystemRandom,
 }
@@ -108,7 +117,7 @@ impl<T, Q, W, S, K, C> Deliver<T, Q, W, Vault<S, K, C>, C>
 where
     T: DeliveryTable,
     Q: DeliveryQueue,
-    W: WebhookSender,
+    W: WebhookSender + TokenEndpoint,
     S: DataKeyStore,
     K: KeyService,
     C: Clock,
@@ -177,6 +186,7 @@ where
                     AdmissionOutcome::Conflict => return Ok(None),
                 };
                 let due = DueAttempt {
+                    task,
                     delivery: &delivery,
                     message: &message,
                     subscription: &permit.subscription,
@@ -263,19 +273,38 @@ where
         let secrets = self.vault.open_all(subscription, at).await?;
         let mut secret_headers = self.vault.open_headers(subscription).await?;
         let credential = self.credential(subscription).await?;
-        secret_headers.extend(credential.as_ref().and_then(Credential::header));
+        secret_headers.extend(credential.as_ref().and_then(header));
         secret_headers.sort_unstable();
         let shape = payload_shape(&self.table, delivery, Some(subscription)).await?;
         let shape = shape.ok_or(DeliverError::NoShape)?;
-        // After every read, because each takes time.
-        if self.clock.now() + self.time_for_attempt > end {
-            return Err(DeliverError::OutOfTime);
-        }
         let request = WebhookRequest {
             identity: identity(credential.as_ref(), subscription),
             ..request(due, &shape, &secrets, &secret_headers, at)?
         };
-        let mut response = self.sender.send(request).await;
+        let client = Client::of(credential.as_ref(), subscription);
+        let started = self.clock.now();
+        let access = match client {
+            Some(client) => Some((client, self.access(due, client).await?)),
+            None => None,
+        };
+        if let Some((_, Access::Wait(delay))) = access {
+            let customer = &delivery.customer_id;
+            self.queue.send(customer, due.task, delay).await?;
+            return Ok(Report::Deferred(DeferReason::AwaitsToken));
+        }
+        // After every read, because each takes time. An attempt without a token sends nothing, so it
+        // needs no time; it must not return to the queue until the queue gives it up.
+        let sends = !matches!(access, Some((_, Access::Failed(_))));
+        if sends && self.clock.now() + self.time_for_attempt > end {
+            if let Some((_, access)) = access {
+                self.give_back(due, access).await;
+            }
+            return Err(DeliverError::OutOfTime);
+        }
+        let mut response = match access {
+            Some((client, access)) => self.send_with(access, due, client, request, started).await,
+            None => self.sender.send(request).await,
+        };
         let values = secret_headers.iter().map(|(_, value)| value.as_str());
         response.hide(values.chain(credential.as_ref().and_then(Credential::secret)));
 
@@ -417,6 +446,7 @@ fn status_of(error: &DeliverError) -> Option<DeliveryStatus> {
 
 /// An attempt that is due and admitted.
 struct DueAttempt<'a> {
+    task: &'a DeliveryTask,
     delivery: &'a Delivery,
     message: &'a Message,
     subscription: &'a Subscription,
@@ -439,6 +469,12 @@ fn event_at(delivery: &Delivery, message: &Message) -> Option<Timestamp> {
             .deliver_at
             .map_or(at, |deliver_at| deliver_at.max(at)),
     )
+}
+
+/// The header of an authentication, if it has one, without a value if that is an access token.
+fn header(credential: &Credential) -> Option<(String, String)> {
+    let name = credential.authentication().header_name()?.to_owned();
+    Some(credential.header().unwrap_or((name, String::new())))
 }
 
 /// The request of one attempt. The body is the same for every attempt.
@@ -469,6 +505,7 @@ fn request(
         ),
         body,
         timeout: subscription.timeout,
+        spent: Duration::ZERO,
         identity: None,
     })
 }

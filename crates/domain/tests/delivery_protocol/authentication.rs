@@ -174,3 +174,38 @@ fn an_authentication_costs_no_further_request_of_kms() {
     };
     assert_eq!(calls(Some(BASIC)), calls(None));
 }
+
+/// A header, or the identity of the connection, and never both or none.
+#[test]
+fn an_attempt_authenticates_in_one_way_with_each_type() {
+    let authority = ClientAuthority::new("Example CA");
+    let to = samples::NOW + Duration::from_hours(24);
+    let certificate = authority.issue("one", samples::NOW, to).change();
+    let oauth2 = r#"{"authentication":{"type":"oauth2","tokenUrl":"https://login.example.com/token",
+        "clientId":"acme","clientSecret":"s3cret"}}"#;
+    let bearer = r#"{"authentication":{"type":"bearer","token":"t0ken"}}"#;
+    let api_key = r#"{"authentication":{"type":"apiKey","header":"X-Key","value":"k3y"}}"#;
+    let basic = format!("Basic {PAIR}");
+    for (change, expected) in [
+        (BASIC, Some(("authorization", basic.as_str()))),
+        (bearer, Some(("authorization", "Bearer t0ken"))),
+        (api_key, Some(("x-key", "k3y"))),
+        (oauth2, Some(("authorization", "Bearer t0ken-1"))),
+        (certificate.as_str(), None),
+    ] {
+        let stage = stage(schedule(&[0]));
+        stage.update(change);
+        stage.drain();
+        let (_, request) = stage.backend.requests().remove(0);
+        let headers = request.headers.iter();
+        let headers: Vec<_> = headers
+            .filter(|(name, _)| ["authorization", "x-key", ""].contains(&name.as_str()))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        assert_eq!(headers, Vec::from_iter(expected));
+        assert_eq!(request.identity.is_some(), expected.is_none());
+        for token in stage.backend.token_requests() {
+            assert!(token.identity.is_none());
+        }
+    }
+}

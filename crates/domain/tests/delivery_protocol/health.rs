@@ -180,7 +180,7 @@ fn steps(reports: &[Report]) -> Vec<&'static str> {
 }
 
 #[test]
-fn the_owner_is_told_once_for_each_step_of_a_failing_period() {
+fn the_owner_is_warned_once_for_each_step_of_a_failing_period() {
     let stage = stage();
     let (_, reports) = fail_another(&stage, "begins to fail");
     assert_eq!(steps(&reports), [""; 0]);
@@ -207,7 +207,7 @@ fn the_owner_is_told_once_for_each_step_of_a_failing_period() {
 }
 
 #[test]
-fn a_recovery_is_told_only_after_a_warning() {
+fn a_recovery_is_published_only_after_a_warning() {
     let stage = stage();
     fail_another(&stage, "fails for minutes");
     stage.queue_first(stage.another_delivery("succeeds"));
@@ -239,11 +239,11 @@ fn of_two_environments_that_reach_a_step_at_once_one_tells_it() {
         let acme = samples::customer("acme");
         let read = SubscriptionTable::get(backend, &acme, &id.subscription);
         let read = crate::stage::now(read).unwrap().unwrap();
-        let told = Health {
+        let warned = Health {
             warned: Some(FailingStep::FailingForAnHour),
             ..read.health
         };
-        let written = crate::stage::now(backend.change_health(&read, &told));
+        let written = crate::stage::now(backend.change_health(&read, &warned));
         assert_eq!(written.unwrap(), WriteOutcome::Written);
     });
     stage.backend.answer([500].map(samples::response));
@@ -276,11 +276,40 @@ fn no_crash_tells_a_step_twice_and_only_one_after_its_write_loses_it() {
             match steps(&reports)[..] {
                 ["failingForAnHour"] => {}
                 [] => lost.push((calls, crash)),
-                ref told => panic!("crash {crash:?} after {calls} calls: {told:?}"),
+                ref steps => panic!("crash {crash:?} after {calls} calls: {steps:?}"),
             }
         }
     }
     assert!(matches!(lost[..], [(_, Fault::After)]), "{lost:?}");
+}
+
+#[test]
+fn a_subscription_that_is_enabled_again_and_again_tells_its_owner_once_in_some_hours() {
+    let stage = stage();
+    let began = stage.backend.time();
+    let mut warned = Vec::new();
+    for hour in 0..=18 {
+        for half in [0, 30] {
+            let minutes = Duration::from_mins(60 * hour + half);
+            stage.backend.set_now(began + minutes);
+            let id = stage.another_delivery(&format!("at {minutes:?}"));
+            stage.backend.answer([samples::response(410)]);
+            stage.queue_first(id);
+            let report = stage.handle(stage.backend.receive().unwrap()).unwrap();
+            let gone = HealthChange::Disabled(DisabledReason::EndpointGone);
+            assert_eq!(changes(std::slice::from_ref(&report)), [gone]);
+            warned.extend(steps(&[report]).into_iter().map(|step| (hour, half, step)));
+            stage.change(id, |subscription| {
+                subscription.status = SubscriptionStatus::Active;
+                subscription.disabled = None;
+            });
+        }
+    }
+    assert_eq!(
+        warned,
+        [0, 6, 12, 18].map(|hour| (hour, 0, "disabled")),
+        "nothing else bounds the messages to its contacts"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod access_tokens;
 mod authentication;
 mod cancelling;
 mod cases;

@@ -18,7 +18,7 @@ use webhooks_domain::delivery::{CancelReason, DeliveryStatus, FailureReason, Hol
 use webhooks_domain::health::{CircuitPolicy, Health, Hold, OpenCircuit};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::limits::{Limits, MaxInFlight, RateLimit};
-use webhooks_domain::outbound::WebhookResponse;
+use webhooks_domain::outbound::{WebhookRequest, WebhookResponse};
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::subscription::SubscriptionStatus;
 use webhooks_domain::timestamp::Timestamp;
@@ -179,6 +179,9 @@ struct Run {
     paused: BTreeSet<DeliveryId>,
     deleted: BTreeSet<DeliveryId>,
     cancelled: BTreeSet<DeliveryId>,
+    /// The number of requests, and the time, at the last successful cancellation of each delivery that
+    /// nobody has resent since.
+    stopped: BTreeMap<DeliveryId, (usize, Timestamp)>,
     /// The times before which no attempt may begin.
     waits: BTreeMap<DeliveryId, Timestamp>,
     /// The numbers of attempts after which each delivery was resent.
@@ -236,6 +239,7 @@ impl Run {
             paused: BTreeSet::new(),
             deleted: BTreeSet::new(),
             cancelled: BTreeSet::new(),
+            stopped: BTreeMap::new(),
             waits,
             rounds: BTreeMap::new(),
             violations,
@@ -298,9 +302,13 @@ impl Run {
                 let id = id(*pick);
                 backend.plant(faults.iter().copied());
                 // A failed cancellation may have had its effect.
-                let _ = self.stage.cancel(id);
+                let is_done = self.stage.cancel(id).is_ok();
                 backend.clear_faults();
                 self.cancelled.insert(id);
+                if is_done {
+                    let stopped = (self.requests_of(id).len(), backend.time());
+                    self.stopped.insert(id, stopped);
+                }
             }
             Step::Resend {
                 pick,
@@ -312,6 +320,7 @@ impl Run {
                 backend.set_skew_ms(*skew_ms);
                 // A failed resend may have had its effect.
                 let _ = self.stage.resend(id);
+                self.stopped.remove(&id);
                 backend.set_skew_ms(0);
                 backend.clear_faults();
                 let rounds = self.rounds.entry(id).or_default();
@@ -357,6 +366,7 @@ impl Run {
             self.check_status(id)?;
             self.check_attempts(id)?;
             self.check_requests(id)?;
+            self.check_stopped(id)?;
             attempts += self.stage.delivery_of(id).attempts.len();
         }
         let requests = self.stage.backend.requests().len();
@@ -444,14 +454,28 @@ impl Run {
         number - earlier.unwrap_or(&0)
     }
 
+    /// Invariant 7: after a cancellation nothing is sent, unless somebody resends the delivery.
+    fn check_stopped(&self, id: DeliveryId) -> Result<(), TestCaseError> {
+        if let Some(&(before, at)) = self.stopped.get(&id) {
+            let after = self.requests_of(id).split_off(before);
+            let after: Vec<_> = after.into_iter().map(|(sent_at, _)| sent_at).collect();
+            prop_assert!(after.is_empty(), "cancelled at {at}, sent at {after:?}");
+        }
+        Ok(())
+    }
+
+    /// The requests for a delivery, with their times.
+    fn requests_of(&self, id: DeliveryId) -> Vec<(Timestamp, WebhookRequest)> {
+        let message = id.message.to_string();
+        let requests = self.stage.backend.requests().into_iter();
+        requests
+            .filter(|(_, request)| header(request, "webhook-id") == message)
+            .collect()
+    }
+
     /// Invariant 3: the same id and body each time, and a signature for the time of the attempt.
     fn check_requests(&self, id: DeliveryId) -> Result<(), TestCaseError> {
-        let message = id.message.to_string();
-        let requests = self.stage.backend.requests();
-        let ours: Vec<_> = requests
-            .iter()
-            .filter(|(_, request)| header(request, "webhook-id") == message)
-            .collect();
+        let ours = self.requests_of(id);
         for (at, request) in &ours {
             prop_assert_eq!(&request.body, &ours[0].1.body);
             let stamp: i64 = header(request, "webhook-timestamp").parse().unwrap();

@@ -6,7 +6,9 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use ring::rand::SystemRandom;
 use webhooks_domain::cancel::{Cancel, CancelError, Cancellation};
-use webhooks_domain::deliver::{CustomerLimits, Deliver, DeliverError, HealthMonitor, Report};
+use webhooks_domain::deliver::{
+    CustomerLimits, Deliver, DeliverError, HealthMonitor, Report, TokenCache,
+};
 use webhooks_domain::delivery::{Delivery, DeliveryTask};
 use webhooks_domain::due::LongestQueueDelay;
 use webhooks_domain::health::{Health, HealthPolicy, HealthTracker, OpenCircuit};
@@ -152,12 +154,14 @@ pub(crate) fn deliver(backend: &InMemoryBackend, policy: RetryPolicy) -> TestDel
         clock: backend.clone(),
         policy,
         longest_queue_delay: LongestQueueDelay::MAX,
+        request_timeout: Duration::from_secs(15),
         time_for_attempt: Duration::from_secs(17),
         health_monitor: HealthMonitor {
             policy: HealthPolicy::NONE,
             tracker: HealthTracker::default(),
         },
         customer_limits: CustomerLimits::default(),
+        tokens: TokenCache::default(),
         random: SystemRandom::new(),
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use webhooks_domain::deliver::Report;
 use webhooks_domain::delivery::{DeliveryStatus, DiscardReason, FailureReason, ReopenError};
-use webhooks_domain::due::GRACE;
+use webhooks_domain::due::OVERDUE_AFTER;
+use webhooks_domain::health::{Health, Hold, OpenCircuit};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
 use webhooks_domain::recovery::HeldFate;
@@ -111,16 +112,31 @@ fn a_duplicate_that_runs_after_the_time_does_not_replace_the_waiting_task() {
     let report = stage.handle(task).unwrap();
     assert_eq!(report, Report::Discarded(DiscardReason::Stray));
     stage.drain();
-    is_sent_once(&stage, id, &message, GRACE + MINUTE);
+    is_sent_once(&stage, id, &message, OVERDUE_AFTER + MINUTE);
 }
 
 #[test]
-fn a_waiting_delivery_is_sent_soon_after_its_time_if_the_workflow_crashes() {
+fn a_waiting_delivery_is_sent_an_hour_after_its_time_if_the_workflow_crashes() {
     let stage = idle();
     let message = after(&stage, SECOND * 30);
     let id = stage.record_message(&message);
     stage.drain();
-    is_sent_once(&stage, id, &message, GRACE + MINUTE);
+    is_sent_once(&stage, id, &message, OVERDUE_AFTER + MINUTE);
+}
+
+/// Tasks that wait in the queue behind others are late. The sweep does not add copies of them.
+#[test]
+fn the_sweep_adds_no_task_while_the_queue_is_late() {
+    let stage = idle();
+    let message = after(&stage, MINUTE);
+    stage.deliver_message(&message);
+    let late = MINUTE + OVERDUE_AFTER - SECOND;
+    stage.backend.set_now(stage.backend.time() + late);
+    stage.sweep();
+    assert_eq!(stage.backend.queue().len(), 1);
+    stage.backend.set_now(stage.backend.time() + SECOND);
+    stage.sweep();
+    assert_eq!(stage.backend.queue().len(), 2, "now it counts as lost");
 }
 
 #[test]
@@ -182,6 +198,43 @@ fn a_waiting_delivery_is_resent_only_after_it_was_cancelled() {
     stage.resend(id).unwrap();
     stage.drain();
     assert_eq!(attempts(&stage, id), [asked_at]);
+}
+
+/// The resend finds the endpoint unavailable. It continues once the endpoint answers, long before the
+/// time of the event.
+#[test]
+fn a_resend_before_the_time_does_not_wait_after_an_outage() {
+    let stage = idle();
+    let message = after(&stage, LONG);
+    let id = stage.deliver_message(&message);
+    stage.cancel(id).unwrap();
+    let asked_at = stage.backend.time();
+    stage.change(id, |subscription| {
+        let circuit = OpenCircuit {
+            since: asked_at - Hold::AFTER,
+            until: asked_at + MINUTE,
+            cooldown: OpenCircuit::LONGEST,
+        };
+        subscription.health = Health {
+            failing_since: Some(circuit.since),
+            circuit: Some(circuit),
+            hold: Some(Hold {
+                since: circuit.since,
+                check_at: circuit.until,
+            }),
+            ..Health::default()
+        };
+    });
+    stage.resend(id).unwrap();
+    stage.drain_queue();
+    assert_eq!(stage.delivery_of(id).status, samples::AWAITING_ENDPOINT);
+    // The circuit breaker closes before a probe, so a recovery sends what is held.
+    stage.change(id, |subscription| subscription.health.circuit = None);
+    stage.drain();
+    let [at] = attempts(&stage, id)[..] else {
+        panic!("{:?}", stage.delivery_of(id));
+    };
+    assert!(at < asked_at + MINUTE * 10, "at {at}, asked at {asked_at}");
 }
 
 #[test]

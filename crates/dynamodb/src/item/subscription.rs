@@ -58,6 +58,8 @@ pub(crate) struct SubscriptionItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     disabled_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    disabled_warned_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<HealthItem>,
     /// Only while it is unhealthy. The updates of its health maintain it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,6 +120,7 @@ impl From<&Subscription> for SubscriptionItem {
             status: subscription.status,
             disabled_reason: subscription.disabled.map(|disabled| disabled.reason),
             disabled_at: subscription.disabled.map(|disabled| disabled.at),
+            disabled_warned_at: subscription.disabled_warned_at,
             health: HealthItem::of(&subscription.health),
             owed_to: subscription.is_unhealthy().then_some(UNHEALTHY),
             due_shard: hold.map(|_| SHARD_OF_SUBSCRIPTIONS),
@@ -302,6 +305,7 @@ mod tests {
                 reason: DisabledReason::Failing,
                 at: samples::NOW,
             }),
+            disabled_warned_at: Some(samples::NOW),
             health: Health {
                 failing_since: Some(samples::NOW),
                 circuit: Some(OpenCircuit {
@@ -341,6 +345,7 @@ mod tests {
         let sealed = (0..20).map(|n| (format!("x-name-{n:02}"), vec![0; 128]));
         let small = Subscription {
             health,
+            disabled_warned_at: Some(samples::NOW),
             version: 1_000_000,
             request_version: 1_000_000,
             ..samples::subscription("acme", 1)

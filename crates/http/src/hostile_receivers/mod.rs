@@ -23,6 +23,7 @@ mod request;
 mod status;
 mod timings;
 mod tls;
+mod tokens;
 
 use std::time::{Duration, Instant};
 
@@ -86,6 +87,7 @@ fn request(url: &str) -> WebhookRequest {
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
         body: b"{}".to_vec(),
         timeout: None,
+        spent: Duration::ZERO,
         identity: None,
     }
 }

@@ -89,6 +89,7 @@ fn authentication_fact(authentication: &Authentication, now: Timestamp) -> Marku
     let name = match authentication {
         Authentication::Basic { username: name } | Authentication::ApiKey { header: name } => name,
         Authentication::Bearer {} => "",
+        Authentication::OAuth2 { client_id, .. } => client_id,
         Authentication::Mtls {
             subject,
             issuer,
@@ -106,6 +107,10 @@ fn authentication_fact(authentication: &Authentication, now: Timestamp) -> Marku
     html! {
         (authentication_words(authentication.kind()))
         @if !name.is_empty() { ": " (code(name)) }
+        @if let Authentication::OAuth2 { token_url, scope, .. } = authentication {
+            ", from " (code(token_url))
+            @if let Some(scope) = scope { ", for " (code(scope)) }
+        }
     }
 }
 
@@ -115,6 +120,7 @@ pub(super) fn authentication_words(kind: AuthenticationType) -> &'static str {
         AuthenticationType::Basic => "A user name and a password",
         AuthenticationType::Bearer => "A bearer token",
         AuthenticationType::ApiKey => "A key in a header",
+        AuthenticationType::OAuth2 => "An access token (OAuth 2.0, client credentials)",
         AuthenticationType::Mtls => "A client certificate",
     }
 }

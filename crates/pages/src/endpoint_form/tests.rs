@@ -131,6 +131,31 @@ fn an_authentication_is_kept_replaced_or_removed() {
 }
 
 #[test]
+fn the_settings_of_access_tokens_are_read_and_shown() {
+    let read = EndpointForm::parse(
+        b"url=https://example.com/&authentication=oauth2&tokenUrl=https://login.example.com/token\
+          &clientId=acme&scope=a+b&audience=&clientAuthentication=body&authenticationSecret=new",
+    );
+    let given = json!({
+        "type": "oauth2", "tokenUrl": "https://login.example.com/token", "clientId": "acme",
+        "clientSecret": "new", "scope": "a b", "clientAuthentication": "body",
+    });
+    let patch = json_of(&read.patch(None).unwrap());
+    assert_eq!(patch["authentication"], given);
+    let mut shown = given;
+    shown.as_object_mut().unwrap().remove("clientSecret");
+    let before = subscription(&json!({"authentication": shown}));
+    let mut form = EndpointForm::of(&before);
+    assert_eq!(
+        form.patch(Some(&before)).unwrap(),
+        SubscriptionPatch::default()
+    );
+    form.authentication.client_authentication = "query".to_owned();
+    let refused = form.patch(Some(&before)).unwrap_err();
+    assert!(refused.is_of("authentication"));
+}
+
+#[test]
 fn a_client_certificate_is_kept_or_replaced() {
     let before = subscription(&json!({"authentication": {
         "type": "mtls", "subject": "CN=a", "issuer": "CN=b", "sha256Fingerprint": "00",

@@ -358,7 +358,7 @@ impl State {
             &delivery.attempts[..],
         ) {
             // As the workflow writes it.
-            let next = NextAttempt::of_new(due_at, self.now(), LongestQueueDelay::MAX);
+            let next = NextAttempt::plan(due_at, self.now(), LongestQueueDelay::MAX);
             self.due.insert(delivery.id, DueEntry::of(&delivery, &next));
         }
         if is_undelivered {

@@ -121,6 +121,7 @@ impl SubscriptionTable for InMemoryBackend {
             Some(stored) if stored.version == read.version && stored.health == read.health => {
                 stored.status = SubscriptionStatus::Disabled;
                 stored.disabled = Some(Disabled { reason, at: now });
+                stored.disabled_warned_at = Some(read.disabled_warned_after(now));
                 stored.updated_at = now;
                 stored.version += 1;
                 WriteOutcome::Written
@@ -240,6 +241,7 @@ impl SubscriptionStore for InMemoryBackend {
                 state.subscriptions.remove(&key);
                 state.broken.remove(&key);
                 state.keep_former(former);
+                state.token_records.remove(&key);
                 let usage = state.usage.entry(key.0).or_default();
                 *usage = *usage - Usage::of(read);
                 WriteOutcome::Written

@@ -191,7 +191,7 @@ mod tests {
             ),
             (
                 r#"{"validation":"on"}"#,
-                "validation: must be one of off, warn, refuse",
+                "validation: must be one of `off`, `warn`, `refuse`",
             ),
             (
                 r#"{"description":""}"#,

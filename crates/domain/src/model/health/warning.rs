@@ -6,6 +6,10 @@
 //! step at the same time, one gets a conflict and publishes nothing. A crash between both loses the
 //! warning. The next step is not lost.
 //!
+//! A subscription can be enabled at any time, and an endpoint that answers 410 disables it at once. So
+//! of its disabling the owner is told once in some hours, whatever happens in between: the
+//! subscription has the time of the last such warning.
+//!
 //! A step is decided after a failed attempt, which is also how an endpoint becomes failing. So it
 //! costs one write for each step and nothing else: no timer, and no read.
 

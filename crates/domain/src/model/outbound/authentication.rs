@@ -10,6 +10,7 @@ mod bearer;
 mod credential;
 mod error;
 mod mtls;
+mod oauth2;
 
 pub use api_key::ApiKey;
 pub use basic::Basic;
@@ -20,6 +21,7 @@ pub use mtls::{
     CertificateEnd, ClientCertificate, ClientCertificateError, ClientIdentity, ClientKey,
     IdentityId, KeyForm, Mtls,
 };
+pub use oauth2::{ClientAuthentication, OAuth2};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +37,9 @@ pub enum EndpointAuthentication {
     Bearer(Bearer),
     /// A key in a header of the receiver's choice.
     ApiKey(ApiKey),
+    /// An access token, which a token endpoint grants for the credentials of a client.
+    #[serde(rename = "oauth2")]
+    OAuth2(OAuth2),
     /// A client certificate in the TLS handshake.
     Mtls(Mtls),
 }
@@ -59,8 +64,8 @@ trait HeaderScheme: Scheme {
     /// The name of its header, in lower case.
     fn header_name(&self) -> &str;
 
-    /// The value of its header.
-    fn header_value(&self, secret: &str) -> String;
+    /// The value of its header. `None` if the secret alone does not make one.
+    fn header_value(&self, secret: &str) -> Option<String>;
 }
 
 /// The header of the schemes of RFC 9110.
@@ -72,7 +77,16 @@ impl EndpointAuthentication {
             Self::Basic(basic) => basic,
             Self::Bearer(bearer) => bearer,
             Self::ApiKey(api_key) => api_key,
+            Self::OAuth2(oauth2) => oauth2,
             Self::Mtls(mtls) => mtls,
+        }
+    }
+
+    /// The settings for access tokens, if it uses them.
+    pub fn oauth2(&self) -> Option<&OAuth2> {
+        match self {
+            Self::OAuth2(oauth2) => Some(oauth2),
+            Self::Basic(_) | Self::Bearer(_) | Self::ApiKey(_) | Self::Mtls(_) => None,
         }
     }
 
@@ -82,6 +96,7 @@ impl EndpointAuthentication {
             Self::Basic(basic) => Some(basic),
             Self::Bearer(bearer) => Some(bearer),
             Self::ApiKey(api_key) => Some(api_key),
+            Self::OAuth2(oauth2) => Some(oauth2),
             Self::Mtls(_) => None,
         }
     }

@@ -53,7 +53,9 @@ impl HealthMonitor {
         let (effects, written) = if let Some(reason) = reason {
             let effects = HealthEffects {
                 changes: vec![HealthChange::Disabled(reason)],
-                warning: Some(health.disabled_warning(reason)),
+                warning: subscription
+                    .warns_of_disabling(now)
+                    .then(|| health.disabled_warning(reason)),
             };
             let disabled = table.disable(subscription, reason, now).await?;
             (effects, disabled)

@@ -76,6 +76,8 @@ pub enum DeferReason {
     OverLimit,
     /// Its endpoint is slow, so the task moved to the slow queue.
     SlowEndpoint,
+    /// Another run requests the access token that it needs.
+    AwaitsToken,
 }
 
 /// The result of recording an attempt.

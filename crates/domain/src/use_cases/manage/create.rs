@@ -158,6 +158,7 @@ where
             secrets: SealedSecrets::only(sealed),
             status: SubscriptionStatus::Active,
             disabled: None,
+            disabled_warned_at: None,
             health: Health::default(),
             created_at: now,
             updated_at: now,

@@ -52,7 +52,7 @@ impl HeaderScheme for ApiKey {
         &self.header
     }
 
-    fn header_value(&self, value: &str) -> String {
-        value.to_owned()
+    fn header_value(&self, value: &str) -> Option<String> {
+        Some(value.to_owned())
     }
 }

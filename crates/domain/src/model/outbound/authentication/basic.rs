@@ -58,8 +58,8 @@ impl HeaderScheme for Basic {
         AUTHORIZATION
     }
 
-    fn header_value(&self, password: &str) -> String {
+    fn header_value(&self, password: &str) -> Option<String> {
         let pair = format!("{}:{password}", self.username);
-        format!("Basic {}", BASE64_STANDARD.encode(pair))
+        Some(format!("Basic {}", BASE64_STANDARD.encode(pair)))
     }
 }

@@ -44,7 +44,7 @@ impl HeaderScheme for Bearer {
         AUTHORIZATION
     }
 
-    fn header_value(&self, token: &str) -> String {
-        format!("Bearer {token}")
+    fn header_value(&self, token: &str) -> Option<String> {
+        Some(format!("Bearer {token}"))
     }
 }

@@ -111,11 +111,11 @@ impl Credential {
     }
 
     /// The header that authenticates a request: its name in lower case, and its value. `None` if
-    /// the connection authenticates it.
+    /// the connection authenticates it, or an access token does.
     pub fn header(&self) -> Option<(String, String)> {
         let scheme = self.authentication.header_scheme()?;
         let name = scheme.header_name().to_owned();
-        Some((name, scheme.header_value(self.secret()?)))
+        Some((name, scheme.header_value(self.secret()?)?))
     }
 
     /// The certificate with which a connection authenticates.

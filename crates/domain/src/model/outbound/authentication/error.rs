@@ -1,6 +1,6 @@
 //! The errors of authentication.
 
-use super::super::CustomHeadersError;
+use super::super::{CustomHeadersError, EndpointUrlError};
 use super::ClientCertificateError;
 
 /// The reason why an authentication is refused. No message shows a secret.
@@ -30,6 +30,9 @@ pub enum AuthenticationError {
         /// Its name in the API.
         member: &'static str,
     },
+    /// The URL of a token endpoint that breaks a rule for URLs of endpoints.
+    #[error("tokenUrl: {0}")]
+    TokenUrl(EndpointUrlError),
     /// A header that a customer must not set, or whose value it must not have.
     #[error(transparent)]
     Header(CustomHeadersError),

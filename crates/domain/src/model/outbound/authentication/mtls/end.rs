@@ -36,18 +36,6 @@ impl CertificateEnd {
         let step = STEPS.into_iter().find(|(_, most)| left <= *most);
         step.map_or(Self::Far, |(step, _)| step)
     }
-
-    /// Returns true if people should act.
-    pub fn is_warned_of(self) -> bool {
-        self != Self::Far
-    }
-
-    /// The time at which the next step begins, if there is one.
-    pub fn next_step_at(not_after: Timestamp, now: Timestamp) -> Option<Timestamp> {
-        let begins = STEPS.iter().rev().map(|(_, most)| not_after - *most);
-        let mut begins = begins.chain(std::iter::once(not_after));
-        begins.find(|at| *at > now)
-    }
 }
 
 #[cfg(test)]
@@ -85,18 +73,8 @@ mod tests {
             let at = NOT_AFTER - left;
             assert_eq!(CertificateEnd::of(NOT_AFTER, at - MOMENT), before);
             assert_eq!(CertificateEnd::of(NOT_AFTER, at), from);
-            let next = CertificateEnd::next_step_at(NOT_AFTER, at - MOMENT);
-            assert_eq!(next, Some(at), "a timer for the next step ends with it");
             assert!(before < from);
         }
-        assert_eq!(CertificateEnd::next_step_at(NOT_AFTER, NOT_AFTER), None);
-    }
-
-    #[test]
-    fn only_a_far_end_is_not_warned_of() {
-        assert!(!CertificateEnd::of(NOT_AFTER, NOT_AFTER - days(31)).is_warned_of());
-        assert!(CertificateEnd::of(NOT_AFTER, NOT_AFTER - days(30)).is_warned_of());
-        assert!(CertificateEnd::of(NOT_AFTER, NOT_AFTER + days(1)).is_warned_of());
     }
 
     #[test]
@@ -107,6 +85,5 @@ mod tests {
         );
         assert_eq!(CertificateEnd::of(last, first), CertificateEnd::Far);
         assert_eq!(CertificateEnd::of(first, last), CertificateEnd::Passed);
-        assert_eq!(CertificateEnd::next_step_at(first, last), None);
     }
 }

@@ -1,5 +1,7 @@
 //! The facts of an X.509 certificate (RFC 5280).
 
+use std::fmt::Write as _;
+
 use ring::digest::{SHA256, digest};
 use x509_parser::certificate::{X509Certificate, X509CertificateParser};
 use x509_parser::nom::Parser as _;
@@ -14,7 +16,7 @@ use crate::timestamp::Timestamp;
 fn parse(der: &[u8]) -> Option<X509Certificate<'_>> {
     let mut parser = X509CertificateParser::new().with_deep_parse_extensions(false);
     match parser.parse(der) {
-        Ok((rest, certificate)) if rest.is_empty() => Some(certificate),
+        Ok(([], certificate)) => Some(certificate),
         _ => None,
     }
 }
@@ -50,8 +52,9 @@ fn time(time: ASN1Time) -> Timestamp {
 
 fn fingerprint(der: &[u8]) -> String {
     let hash = digest(&SHA256, der);
-    hash.as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut digits = String::with_capacity(Mtls::FINGERPRINT_BYTES);
+    for byte in hash.as_ref() {
+        write!(digits, "{byte:02x}").expect("a string takes every text");
+    }
+    digits
 }
