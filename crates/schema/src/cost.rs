@@ -13,10 +13,13 @@ use serde_json::{Map, Value};
 use webhooks_domain::catalogue::{MAX_CHECK_DEPTH, MAX_CHECK_STEPS, MAX_REPORT_BYTES, NotChecked};
 
 use crate::pattern;
-use crate::plan::{Id, Plan, Subschema, memory, memory_of, size};
+use crate::plan::{Id, Plan, Subschema, VALUE_BYTES, memory, memory_of, size};
 
 /// The memory of an error without its value and its places, in bytes, rounded up.
 pub(crate) const ERROR_BYTES: u64 = 512;
+
+/// The longest name of a keyword, with which the place of an error ends, and more.
+const KEYWORD_BYTES: u64 = 64;
 
 /// The shortest step of a place in the schema: a reference, `/$ref`.
 const REFERENCE_BYTES: u64 = 5;
@@ -128,14 +131,14 @@ impl<'p> Walk<'p> {
         if subschema.errors == 0 {
             return Ok(());
         }
-        let places = ERROR_BYTES + self.path_bytes + self.rule_bytes;
+        let places = ERROR_BYTES + KEYWORD_BYTES + self.path_bytes + self.rule_bytes;
         let error = match part {
             Part::Value(value) => {
                 self.add(size(value))?;
                 places + memory(value)
             }
             // The error of the object has that of the name inside.
-            Part::Name(name) => 2 * places + self.object_bytes + 32 + name.len() as u64,
+            Part::Name(name) => 2 * places + self.object_bytes + VALUE_BYTES + name.len() as u64,
         };
         let errors = subschema.errors.saturating_mul(error);
         self.bytes = self.bytes.saturating_add(errors + subschema.error_bytes);
@@ -256,7 +259,7 @@ impl<'p> Walk<'p> {
             return Ok(());
         };
         if purpose == Purpose::Collect {
-            self.object_bytes = memory_of(members);
+            self.object_bytes = VALUE_BYTES + memory_of(members);
         }
         for name in members.keys() {
             self.visit(next, Part::Name(name), purpose)?;

@@ -85,8 +85,13 @@ impl Subschema {
             | ("properties" | "patternProperties", _) => 0,
             _ => 1,
         };
-        if matches!(keyword, "not" | "pattern" | "required") {
-            self.error_bytes += memory(value);
+        match keyword {
+            "not" | "pattern" | "required" => self.error_bytes += memory(value),
+            // The place of each error has the name of a member.
+            "dependentRequired" | "dependencies" => {
+                self.error_bytes += size(value).saturating_mul(memory(value));
+            }
+            _ => {}
         }
         match (keyword, value) {
             ("pattern", _) => self.for_text += pattern::STEPS_FOR_EIGHT_BYTES,
@@ -429,10 +434,12 @@ pub(crate) fn size(value: &Value) -> u64 {
     }
 }
 
+/// The memory of a value without its parts, in bytes.
+pub(crate) const VALUE_BYTES: u64 = 32;
+
 /// The memory of a value, in bytes, rounded up.
 pub(crate) fn memory(value: &Value) -> u64 {
-    const VALUE: u64 = 32;
-    VALUE
+    VALUE_BYTES
         + match value {
             Value::Null | Value::Bool(_) | Value::Number(_) => 0,
             Value::String(text) => text.len() as u64,
