@@ -14,7 +14,9 @@ mod subscriptions;
 mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Poll;
 use std::time::Duration;
 
 use webhooks_domain::catalogue::{CatalogueEntry, TypeName};
@@ -95,6 +97,7 @@ struct State {
     key_service_calls: u32,
     faults: Script,
     meanwhile: Option<Meanwhile>,
+    requests_take_a_poll: bool,
     deliverer: Option<Deliverer>,
     before_reopening: Option<Meanwhile>,
     before_cancelling: Option<Meanwhile>,
@@ -290,6 +293,11 @@ impl InMemoryBackend {
         self.state().meanwhile = Some(Arc::new(meanwhile));
     }
 
+    /// Lets each request wait for one poll from now on, while others run.
+    pub fn pause_requests(&self) {
+        self.state().requests_take_a_poll = true;
+    }
+
     /// Sets a callback that runs once, before the next delivery is reopened.
     pub fn before_reopening(&self, meanwhile: impl Fn(&Self) + Send + Sync + 'static) {
         self.state().before_reopening = Some(Arc::new(meanwhile));
@@ -401,6 +409,16 @@ impl WebhookSender for InMemoryBackend {
         if let Some(meanwhile) = meanwhile {
             meanwhile(self);
         }
+        let mut pauses = self.state().requests_take_a_poll;
+        poll_fn(|context| {
+            if std::mem::take(&mut pauses) {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        })
+        .await;
         let mut state = self.state();
         let next = state.responses.pop_front();
         next.or_else(|| state.last_response.clone())

@@ -186,6 +186,7 @@ fn a_401_to_many_concurrent_deliveries_is_one_renewal() {
         .backend
         .answer((0..10).map(|_| samples::response(401)));
     let tasks = more_tasks(&stage, 0..10);
+    stage.backend.pause_requests();
     stage.backend.pause_token_request(5);
     let runs = tasks.iter().map(|task| stage.deliver.run(task, NEVER));
     for report in finish(join_all(runs)) {
