@@ -82,14 +82,13 @@ impl<T: CancelTable, C: Clock> Cancel<T, C> {
         let message = self.table.message(id).await?;
         let message = message.filter(|message| message.customer_id == *customer);
         let message = message.ok_or(CancelError::NotFound(*id))?;
-        let cancelled_at = match message.cancelled_at {
-            Some(before) => before,
-            None => {
-                if self.table.mark_cancelled(id, now).await? == WriteOutcome::Conflict {
-                    return Err(CancelError::NotFound(*id));
-                }
-                now
+        let cancelled_at = if let Some(before) = message.cancelled_at {
+            before
+        } else {
+            if self.table.mark_cancelled(id, now).await? == WriteOutcome::Conflict {
+                return Err(CancelError::NotFound(*id));
             }
+            now
         };
         let page = self.table.deliveries_of_message(id, after, limit).await?;
         let mut cancellation = Cancellation {

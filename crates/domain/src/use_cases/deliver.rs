@@ -31,7 +31,7 @@ use crate::limiter;
 use crate::limits::LimiterId;
 use crate::message::{BodyError, Message, PayloadError};
 use crate::outbound::authentication::ClientIdentity;
-use crate::outbound::{Credential, WebhookRequest, request_headers};
+use crate::outbound::{Credential, WebhookRequest, WebhookResponse, request_headers};
 use crate::payload_shape::PayloadShape;
 use crate::ports::{
     Clock, DataKeyStore, DeliveryQueue, DeliveryTable, KeyService, QueueError, StoreError,
@@ -310,19 +310,8 @@ where
 
         let now = self.clock.now();
         let observation = Observation::of(&response, now);
-        let terms = Terms {
-            policy: subscription.retry_policy.as_ref().unwrap_or(&self.policy),
-            earlier_attempts: delivery.earlier_attempts,
-            deadline: delivery.deadline(message),
-            jitter: Jitter::random(&self.random),
-            longest_queue_delay: self.longest_queue_delay,
-        };
         let is_test = delivery.trigger == DeliveryTrigger::Test;
-        let verdict = if is_test {
-            Verdict::after_test(&response)
-        } else {
-            Verdict::after(number, &response, &terms, now)
-        };
+        let verdict = self.verdict(due, &response, now);
         let answer = Answer::of(&response, delivery);
         let (next_is_queued, is_stored) = futures_util::join!(
             self.queue_next(due, &verdict, now),
@@ -374,6 +363,22 @@ where
             changes,
             warning,
         })
+    }
+
+    /// The decision about a delivery after an attempt.
+    fn verdict(&self, due: &DueAttempt<'_>, response: &WebhookResponse, now: Timestamp) -> Verdict {
+        let (delivery, subscription) = (due.delivery, due.subscription);
+        if delivery.trigger == DeliveryTrigger::Test {
+            return Verdict::after_test(response);
+        }
+        let terms = Terms {
+            policy: subscription.retry_policy.as_ref().unwrap_or(&self.policy),
+            earlier_attempts: delivery.earlier_attempts,
+            deadline: delivery.deadline(due.message),
+            jitter: Jitter::random(&self.random),
+            longest_queue_delay: self.longest_queue_delay,
+        };
+        Verdict::after(due.number, response, &terms, now)
     }
 
     /// The authentication of the subscription, with its secret.

@@ -80,6 +80,10 @@ struct NextPage {
 /// The output of `look-up-subscriptions`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each invocation, and nearly all are pages"
+)]
 pub enum Answer {
     /// For an event, or for the input of a next page.
     Page(Page),

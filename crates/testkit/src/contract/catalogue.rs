@@ -1,5 +1,6 @@
 //! The contract of the event catalogue.
 
+use futures_util::future::join_all;
 use webhooks_domain::catalogue::{
     CatalogueEntry, Deprecation, Description, Documentation, Example, Examples, Group, IndexedType,
     Schema, TypeIndex, TypeName, ValidatedType, ValidatedTypes, Validation,
@@ -112,11 +113,12 @@ pub async fn catalogue_summaries<S: CatalogueTable>(store: &S) {
         assert_eq!(types, validated.collect::<ValidatedTypes>());
     };
     must_have(&[]).await;
-    let [a, b] = ["types", "expiresAt"].map(|name| entry(&name.parse().expect("a name"), 1));
-    for added in [&a, &b, &a] {
+    let [first, second] =
+        ["types", "expiresAt"].map(|name| entry(&name.parse().expect("a name"), 1));
+    for added in [&first, &second, &first] {
         store.add_event_type(added).await.expect("answers");
     }
-    must_have(&[&a, &b]).await;
+    must_have(&[&first, &second]).await;
     let with = |read: &CatalogueEntry, validation| CatalogueEntry {
         documentation: Documentation {
             validation,
@@ -125,7 +127,7 @@ pub async fn catalogue_summaries<S: CatalogueTable>(store: &S) {
         version: read.version + 1,
         ..read.clone()
     };
-    let mut current = a.clone();
+    let mut current = first.clone();
     for validation in [
         Validation::Off,
         Validation::Warn,
@@ -139,31 +141,26 @@ pub async fn catalogue_summaries<S: CatalogueTable>(store: &S) {
             let outcome = store.replace_event_type(&current, &changed).await;
             outcome.expect("answers");
         }
-        must_have(&[&changed, &b]).await;
+        must_have(&[&changed, &second]).await;
         current = changed;
     }
     let stale = store
-        .replace_event_type(&a, &with(&a, Validation::Off))
+        .replace_event_type(&first, &with(&first, Validation::Off))
         .await;
     assert_eq!(stale.expect("answers"), WriteOutcome::Conflict);
-    must_have(&[&current, &b]).await;
+    must_have(&[&current, &second]).await;
 
     // Writes of different types at the same time do not lose each other.
     let names = ["c", "d", "e", "f"].map(|name| name.parse().expect("a name"));
     let added = names.map(|name| with(&entry(&name, 0), Validation::Warn));
-    let [c, d, e, f] = &added;
-    let outcomes = futures_util::join!(
-        store.add_event_type(c),
-        store.add_event_type(d),
-        store.add_event_type(e),
-        store.add_event_type(f),
-    );
-    let (c_is, d_is, e_is, f_is) = outcomes;
-    for outcome in [c_is, d_is, e_is, f_is] {
+    let writes = added.iter().map(|entry| store.add_event_type(entry));
+    for outcome in join_all(writes).await {
         assert_eq!(outcome.expect("answers"), Addition::Added);
     }
-    must_have(&[&current, &b, c, d, e, f]).await;
-    for deleted in [c, d, e, f, &current, &b] {
+    let mut all = vec![&current, &second];
+    all.extend(&added);
+    must_have(&all).await;
+    for deleted in all {
         let outcome = store.delete_event_type(deleted).await;
         assert_eq!(outcome.expect("answers"), WriteOutcome::Written);
     }

@@ -324,27 +324,7 @@ pub async fn health(store: &impl SubscriptionStore, salt: &str) {
     let now = stored().await.expect("is there");
     assert_eq!(now, enabled, "the reason is removed");
 
-    // The time at which the owner was told stays, and for some hours also when it is disabled again.
-    assert_eq!(now.disabled_warned_at, Some(DUE));
-    let again_after = Subscription::DISABLED_WARNED_AGAIN_AFTER;
-    let mut now = now;
-    for (at, warned_at) in [
-        (DUE + again_after / 2, DUE),
-        (DUE + again_after, DUE + again_after),
-    ] {
-        let disabled = store.disable(&now, DisabledReason::EndpointGone, at).await;
-        assert_eq!(disabled.expect("answers"), WriteOutcome::Written);
-        let disabled = stored().await.expect("is there");
-        assert_eq!(disabled.disabled_warned_at, Some(warned_at));
-        now = Subscription {
-            disabled: None,
-            version: disabled.version + 1,
-            status: SubscriptionStatus::Active,
-            ..disabled.clone()
-        };
-        let written = replace(store, &disabled, &now, HealthFate::Kept).await;
-        assert_eq!(written, ReplacementOutcome::Written);
-    }
+    let now = disabled_again(store, now).await;
 
     // With a new URL the new health replaces whatever was stored. A later observation of the old
     // URL is not written.
@@ -363,4 +343,31 @@ pub async fn health(store: &impl SubscriptionStore, salt: &str) {
         WriteOutcome::Conflict,
         "the observation belongs to the old URL"
     );
+}
+
+/// The time at which the owner was warned stays, and for some hours also when the subscription is
+/// disabled again. Returns the subscription, which is enabled.
+async fn disabled_again(store: &impl SubscriptionStore, read: Subscription) -> Subscription {
+    let mut now = read;
+    assert_eq!(now.disabled_warned_at, Some(DUE));
+    let again_after = Subscription::DISABLED_WARNED_AGAIN_AFTER;
+    for (at, warned_at) in [
+        (DUE + again_after / 2, DUE),
+        (DUE + again_after, DUE + again_after),
+    ] {
+        let disabled = store.disable(&now, DisabledReason::EndpointGone, at).await;
+        assert_eq!(disabled.expect("answers"), WriteOutcome::Written);
+        let disabled = store.get(&now.customer_id, &now.id).await.expect("answers");
+        let disabled = disabled.expect("is there");
+        assert_eq!(disabled.disabled_warned_at, Some(warned_at));
+        now = Subscription {
+            disabled: None,
+            version: disabled.version + 1,
+            status: SubscriptionStatus::Active,
+            ..disabled.clone()
+        };
+        let written = replace(store, &disabled, &now, HealthFate::Kept).await;
+        assert_eq!(written, ReplacementOutcome::Written);
+    }
+    now
 }

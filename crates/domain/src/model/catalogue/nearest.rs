@@ -56,23 +56,23 @@ fn distance(one: &[char], other: &[char], bound: usize, cells: &mut u64) -> Opti
         }
         let first = row.saturating_sub(bound);
         let end = (row + bound + 1).min(other.len());
-        let mut least = current[0];
+        let mut smallest = current[0];
         for column in first..end {
             *cells += 1;
             let is_same = *have == other[column];
-            let mut cost = last[column] + usize::from(!is_same);
-            cost = cost.min(last[column + 1] + 1).min(current[column] + 1);
+            let mut edits = last[column] + usize::from(!is_same);
+            edits = edits.min(last[column + 1] + 1).min(current[column] + 1);
             let is_swap = row > 0
                 && column > 0
                 && *have == other[column - 1]
                 && one[row - 1] == other[column];
             if is_swap {
-                cost = cost.min(before[column - 1] + 1);
+                edits = edits.min(before[column - 1] + 1);
             }
-            current[column + 1] = cost.min(beyond);
-            least = least.min(cost);
+            current[column + 1] = edits.min(beyond);
+            smallest = smallest.min(edits);
         }
-        if least > bound {
+        if smallest > bound {
             return None;
         }
         (before, last) = (last, current);
@@ -99,18 +99,18 @@ mod tests {
                 table[row][column] = if row == 0 || column == 0 {
                     row + column
                 } else {
-                    let cost = usize::from(one[row - 1] != other[column - 1]);
-                    let mut least = table[row - 1][column - 1] + cost;
-                    least = least.min(table[row - 1][column] + 1);
-                    least = least.min(table[row][column - 1] + 1);
+                    let edits = usize::from(one[row - 1] != other[column - 1]);
+                    let mut smallest = table[row - 1][column - 1] + edits;
+                    smallest = smallest.min(table[row - 1][column] + 1);
+                    smallest = smallest.min(table[row][column - 1] + 1);
                     if row > 1
                         && column > 1
                         && one[row - 1] == other[column - 2]
                         && one[row - 2] == other[column - 1]
                     {
-                        least = least.min(table[row - 2][column - 2] + 1);
+                        smallest = smallest.min(table[row - 2][column - 2] + 1);
                     }
-                    least
+                    smallest
                 };
             }
         }

@@ -165,7 +165,7 @@ pub enum TokenStep<'a> {
 impl TokenRecord {
     /// The shortest time between two tokens of which the first was refused. An endpoint that
     /// always answers 401 causes one request for a token in this time.
-    pub const RENEWAL_INTERVAL: Duration = Duration::from_secs(60);
+    pub const RENEWAL_INTERVAL: Duration = Duration::from_mins(1);
 
     /// A record that says nothing, in the place of one that cannot be read.
     pub fn blank(revision: u64) -> Self {
@@ -243,6 +243,7 @@ impl TokenRecord {
     }
 
     /// The record after the request of the lease.
+    #[must_use]
     pub fn granted(self, token: SealedToken, revision: u64) -> Self {
         Self {
             token: Some(token),
@@ -251,6 +252,7 @@ impl TokenRecord {
     }
 
     /// The record after the request of the lease has failed.
+    #[must_use]
     pub fn failed(self, failure: FailedTokenRequest, revision: u64) -> Self {
         Self {
             failure: Some(failure),
@@ -259,6 +261,7 @@ impl TokenRecord {
     }
 
     /// The record after a lease that was not used.
+    #[must_use]
     pub fn released(self, revision: u64) -> Self {
         Self {
             revision,

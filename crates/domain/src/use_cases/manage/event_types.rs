@@ -79,10 +79,11 @@ impl<T: CatalogueTable, V, C> Manage<T, V, C> {
                         .any(|kind| pattern.matches_text(kind.as_str()))
                 };
                 let is_of_self_test = || pattern.as_str().starts_with(SELF_TEST_TYPES);
-                !pattern.is_all()
-                    && !current.is_some_and(has)
-                    && !(is_operator && is_operational())
-                    && !(is_self_test && is_of_self_test())
+                let is_exempt = pattern.is_all()
+                    || current.is_some_and(has)
+                    || (is_operator && is_operational())
+                    || (is_self_test && is_of_self_test());
+                !is_exempt
             })
         });
         let Some(added) = added else {
