@@ -387,7 +387,9 @@ fn a_sealed_key_opens_only_with_its_summary() {
         stage.update(&issue(name).change()).unwrap();
         stage
     });
-    let [one, two] = stages.each_ref().map(|stage| stage.stored());
+    let [one, two] = stages
+        .each_ref()
+        .map(webhooks_testkit::ManagedSubscription::stored);
     let mixed = SealedCredential {
         authentication: two.authentication.unwrap().authentication,
         ..one.authentication.clone().unwrap()

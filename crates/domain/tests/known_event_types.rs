@@ -167,8 +167,11 @@ fn a_repeated_creation_is_answered_although_the_catalogue_has_changed() {
     assert!(!again.is_new);
     assert_eq!(again.subscription, first.subscription);
     assert_eq!(again.secret, first.secret);
-    let reused = create("k1", &with_types(r#"["order.other"]"#)).unwrap_err();
-    assert!(matches!(reused, ManageError::KeyReused { .. }), "{reused}");
+    let conflict = create("k1", &with_types(r#"["order.other"]"#)).unwrap_err();
+    assert!(
+        matches!(conflict, ManageError::KeyReused { .. }),
+        "{conflict}"
+    );
     let refused = create("k2", &body).unwrap_err();
     assert!(matches!(refused, ManageError::Field(_)), "{refused}");
     let gone = manage.delete(&acme, &first.subscription.id, &ExpectedVersion::Any);

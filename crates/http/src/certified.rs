@@ -35,7 +35,7 @@ impl CertifiedConnectors {
             return Ok(known);
         }
         // Not under the lock, because a large RSA key takes a moment.
-        let made = make()?;
+        let connector = make()?;
         let mut recent = self.lock();
         // Another request may have made it meanwhile, and have sessions.
         if let Some(known) = used(&mut recent, id) {
@@ -44,8 +44,8 @@ impl CertifiedConnectors {
         if recent.len() >= MAX_IDENTITIES {
             recent.pop_front();
         }
-        recent.push_back((id, made.clone()));
-        Ok(made)
+        recent.push_back((id, connector.clone()));
+        Ok(connector)
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<(IdentityId, TlsConnector)>> {
@@ -81,14 +81,14 @@ mod tests {
         let roots = webpki_roots::TLS_SERVER_ROOTS.to_vec();
         let any = Tls::new(RootCertStore { roots }).unwrap().connector(None);
         let any = any.unwrap();
-        let made = Cell::new(0);
+        let count = Cell::new(0);
         let get = |index: usize| {
             let make = || {
-                made.set(made.get() + 1);
+                count.set(count.get() + 1);
                 Ok::<_, Infallible>(any.clone())
             };
             connectors.get_or_make(ids[index], make).unwrap();
-            made.get()
+            count.get()
         };
         for index in 0..MAX_IDENTITIES {
             assert_eq!(get(index), index + 1);

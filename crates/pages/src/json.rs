@@ -29,12 +29,11 @@ pub(crate) fn lines(json: &str) -> String {
                     .is_some()
                 {}
                 // An empty one stays on its line.
-                match bytes.next_if(|(_, next)| matches!(next, '}' | ']')) {
-                    Some((_, end)) => lines.push(end),
-                    None => {
-                        depth += 1;
-                        indent(&mut lines, depth);
-                    }
+                if let Some((_, end)) = bytes.next_if(|(_, next)| matches!(next, '}' | ']')) {
+                    lines.push(end);
+                } else {
+                    depth += 1;
+                    indent(&mut lines, depth);
                 }
             }
             '}' | ']' => {

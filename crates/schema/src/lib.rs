@@ -64,13 +64,13 @@ impl SchemaCompiler for JsonSchemas {
 fn compile_with_stack(schema: &Schema, stack_bytes: usize) -> Result<JsonSchema, CompileError> {
     let schema: Value = serde_json::from_str(schema.as_str())
         .map_err(|error| SchemaError::at("", format!("cannot be read: {error}")))?;
-    let compiler = thread::Builder::new()
+    let compilation = thread::Builder::new()
         .stack_size(stack_bytes)
         .spawn(move || compile(&schema))
         .map_err(CompilerNotStarted)?;
     // A panic of the compiler is a schema that it cannot compile.
-    match compiler.join() {
-        Ok(compiled) => Ok(compiled?),
+    match compilation.join() {
+        Ok(made) => Ok(made?),
         Err(_) => Err(SchemaError::at("", "cannot be compiled").into()),
     }
 }
@@ -181,7 +181,7 @@ mod tests {
                 "/detail/total",
                 "/properties/total/maximum",
             ),
-            (r#"{}"#, "/detail", "/required: total"),
+            (r"{}", "/detail", "/required: total"),
             (
                 r#"{"total": 1, "lines": [{"sku": "a"}, {"sku": 4242}]}"#,
                 "/detail/lines/1/sku",

@@ -78,11 +78,13 @@ impl Subschema {
             ("dependentRequired" | "dependencies", value) => size(value),
             // Its error also names the members or items.
             ("additionalProperties" | "unevaluatedProperties" | "unevaluatedItems", _) => 2,
-            ("$schema" | "$id" | "$anchor" | "$comment" | "$defs" | "definitions", _)
-            | ("title" | "description" | "default" | "examples" | "format", _)
-            // Their errors are those of the subschemas.
-            | ("$ref" | "allOf" | "if" | "then" | "else" | "dependentSchemas", _)
-            | ("properties" | "patternProperties", _) => 0,
+            // Those of `$ref` and of the keywords after it are the errors of their subschemas.
+            (
+                "$schema" | "$id" | "$anchor" | "$comment" | "$defs" | "definitions" | "title"
+                | "description" | "default" | "examples" | "format" | "$ref" | "allOf" | "if"
+                | "then" | "else" | "dependentSchemas" | "properties" | "patternProperties",
+                _,
+            ) => 0,
             _ => 1,
         };
         match keyword {
@@ -311,7 +313,7 @@ impl<'s> Reader<'s> {
             ("dependencies", Value::Object(named)) => {
                 for (name, value) in named {
                     match value {
-                        Value::Array(names) => made.own += names.len() as u64,
+                        Value::Array(required) => made.own += required.len() as u64,
                         value => made.same.push(self.read(value, &below(at, name), chain)?),
                     }
                 }

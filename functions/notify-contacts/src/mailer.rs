@@ -72,7 +72,7 @@ impl Mailer for SesMailer {
             .send();
         match sent.await {
             Ok(_) => Ok(()),
-            Err(error) => Err(classified(error)),
+            Err(error) => Err(classified(&error)),
         }
     }
 }
@@ -83,7 +83,7 @@ fn utf8(text: &str) -> Content {
 }
 
 /// The texts and bodies of answers may name addresses, so neither is kept.
-fn classified(error: SdkError<SendEmailError>) -> SendError {
+fn classified(error: &SdkError<SendEmailError>) -> SendError {
     let refused = error
         .as_service_error()
         .filter(|error| error.is_message_rejected() || error.is_bad_request_exception());
@@ -91,7 +91,7 @@ fn classified(error: SdkError<SendEmailError>) -> SendError {
         let code = error.code().unwrap_or("unknown").to_owned();
         return SendError::Refused { code };
     }
-    let source = match (error.code(), &error) {
+    let source = match (error.code(), error) {
         (Some(code), _) => code.to_owned(),
         (None, SdkError::DispatchFailure(failure)) => failure
             .as_connector_error()

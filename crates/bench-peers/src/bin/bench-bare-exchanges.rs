@@ -48,21 +48,30 @@ async fn main() -> std::result::Result<(), Error> {
     .await
 }
 
+/// Reads a variable.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "not a function of ours: it has no `Environment`"
+)]
+fn variable(name: &str) -> Result<String> {
+    Ok(env::var(name)?)
+}
+
 impl Deliverer {
     fn from_environment() -> Result<Self> {
-        let exchanges = fs::read(env::var("EXCHANGES_FILE")?)?;
+        let exchanges = fs::read(variable("EXCHANGES_FILE")?)?;
         let exchanges: Exchanges = serde_json::from_slice(&exchanges)?;
-        let authority = env::var("BENCH_AUTHORITY_FILE")?;
-        let aws: Uri = env::var("AWS_ENDPOINT_URL")?.parse()?;
+        let authority = variable("BENCH_AUTHORITY_FILE")?;
+        let aws: Uri = variable("AWS_ENDPOINT_URL")?.parse()?;
         let host = aws.authority().ok_or("a url without a host")?.to_string();
         let url: Uri = exchanges.url.parse()?;
         Ok(Self {
             aws: Server::new(&aws, host.parse()?, &authority)?,
             signer: AwsSigner::new(
                 host,
-                env::var("AWS_REGION")?,
-                env::var("AWS_ACCESS_KEY_ID")?,
-                env::var("AWS_SECRET_ACCESS_KEY")?,
+                variable("AWS_REGION")?,
+                variable("AWS_ACCESS_KEY_ID")?,
+                variable("AWS_SECRET_ACCESS_KEY")?,
             ),
             endpoint: Server::new(&url, exchanges.address, &authority)?,
             webhook: Webhook::new(

@@ -213,10 +213,10 @@ impl Run {
                 subscription.health.slow_since = is_slow.then_some(samples::NOW);
             });
         }
-        let timed = || stage.ids.iter().zip(&times);
-        let expiring = timed().filter_map(|(id, (deadline, _))| deadline.map(|_| *id));
+        let with_times = || stage.ids.iter().zip(&times);
+        let expiring = with_times().filter_map(|(id, (deadline, _))| deadline.map(|_| *id));
         let expiring = expiring.collect();
-        let waits = timed().filter_map(|(id, (_, deliver_at))| Some((*id, (*deliver_at)?)));
+        let waits = with_times().filter_map(|(id, (_, deliver_at))| Some((*id, (*deliver_at)?)));
         let waits = waits.collect();
         // Long answers, two of which may follow each other.
         let responses = statuses.iter().map(|&status| WebhookResponse {

@@ -130,7 +130,7 @@ fn the_sweep_adds_no_task_while_the_queue_is_late() {
     let stage = idle();
     let message = after(&stage, MINUTE);
     stage.deliver_message(&message);
-    let late = MINUTE + OVERDUE_AFTER - SECOND;
+    let late = (MINUTE + OVERDUE_AFTER).checked_sub(SECOND).unwrap();
     stage.backend.set_now(stage.backend.time() + late);
     stage.sweep();
     assert_eq!(stage.backend.queue().len(), 1);

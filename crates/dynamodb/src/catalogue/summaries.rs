@@ -102,7 +102,7 @@ impl DynamoStore {
     /// Counts a new type and adds it to the index, if there are fewer than `most`.
     pub(super) fn index_new(&self, added: &CatalogueEntry, most: u32) -> TransactWriteItem {
         let update = self
-            .summary(Key::event_type_count(), &added.name)
+            .summary(&Key::event_type_count(), &added.name)
             .update_expression("ADD #count :added SET #type = :type")
             .condition_expression("attribute_not_exists(#count) OR #count < :most")
             .expression_attribute_names("#count", COUNT)
@@ -115,7 +115,7 @@ impl DynamoStore {
     /// Removes a type from the index and its number.
     pub(super) fn index_no_more(&self, deleted: &CatalogueEntry) -> TransactWriteItem {
         let update = self
-            .summary(Key::event_type_count(), &deleted.name)
+            .summary(&Key::event_type_count(), &deleted.name)
             .update_expression("ADD #count :added REMOVE #type")
             .condition_expression("#count > :none")
             .expression_attribute_names("#count", COUNT)
@@ -134,7 +134,7 @@ impl DynamoStore {
             return None;
         }
         let update = self
-            .summary(Key::event_type_count(), &changed.name)
+            .summary(&Key::event_type_count(), &changed.name)
             .update_expression("SET #type = :type")
             .expression_attribute_values(":type", indexed(changed));
         Some(write(update))
@@ -149,7 +149,7 @@ impl DynamoStore {
     ) -> Option<TransactWriteItem> {
         let before = read.and_then(ValidatedType::of);
         let after = changed.and_then(ValidatedType::of);
-        let update = self.summary(Key::validated_types(), name);
+        let update = self.summary(&Key::validated_types(), name);
         Some(write(match (before, after) {
             (None, None) => return None,
             (Some(_), None) => update.update_expression("REMOVE #type"),
@@ -162,12 +162,12 @@ impl DynamoStore {
     /// An update of the attribute `#type` of an item.
     fn summary(
         &self,
-        key: Key,
+        key: &Key,
         name: &TypeName,
     ) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
         Update::builder()
             .table_name(&self.table)
-            .set_key(Some(to_attributes(&key)))
+            .set_key(Some(to_attributes(key)))
             .expression_attribute_names("#type", attribute(name))
     }
 }
@@ -205,8 +205,8 @@ mod tests {
         }
     }
 
-    fn item(key: Key, of_type: impl Fn(&CatalogueEntry) -> AttributeValue) -> AttributeMap {
-        let mut item = to_attributes(&key);
+    fn item(key: &Key, of_type: impl Fn(&CatalogueEntry) -> AttributeValue) -> AttributeMap {
+        let mut item = to_attributes(key);
         for number in 0..MAX_TYPES {
             let entry = largest(number);
             item.insert(attribute(&entry.name), of_type(&entry));
@@ -218,8 +218,8 @@ mod tests {
     fn the_largest_summaries_fit_into_items() {
         let validated = |entry: &CatalogueEntry| validated(ValidatedType::of(entry).unwrap());
         for item in [
-            item(Key::event_type_count(), indexed),
-            item(Key::validated_types(), validated),
+            item(&Key::event_type_count(), indexed),
+            item(&Key::validated_types(), validated),
         ] {
             let bytes = billed_bytes(item.into());
             println!("{MAX_TYPES} types: {bytes} bytes");
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_left_out() {
-        let mut item = item(Key::validated_types(), |_| {
+        let mut item = item(&Key::validated_types(), |_| {
             AttributeValue::S("later 1 2".into())
         });
         let good = largest(0);

@@ -92,8 +92,13 @@ impl Authority {
     }
 
     /// Issues a certificate.
-    pub(super) fn sign(&self, params: CertificateParams, key: &KeyPair) -> CertificateDer<'static> {
-        params.signed_by(key, &self.0).unwrap().der().clone()
+    pub(super) fn sign(
+        &self,
+        params: &CertificateParams,
+        key: &KeyPair,
+    ) -> CertificateDer<'static> {
+        let certificate = params.signed_by(key, &self.0).unwrap();
+        certificate.der().clone()
     }
 
     pub(super) fn certify(&self, leaf: &Leaf) -> (Vec<CertificateDer<'static>>, KeyPair) {

@@ -175,7 +175,7 @@ impl Client {
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(to_year, 1, 1);
         let key = KeyPair::generate().unwrap();
-        let der = authority.sign(params, &key);
+        let der = authority.sign(&params, &key);
         let certificate = pem("CERTIFICATE", &der);
         let private_key = pem("PRIVATE KEY", &key.serialize_der());
         let credential = Credential::client_certificate(&certificate, &private_key);

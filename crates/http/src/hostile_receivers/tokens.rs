@@ -143,9 +143,11 @@ async fn an_attempt_has_one_deadline() {
     };
     let sender = sender(LONG);
     let started = Instant::now();
-    let answer = sender.request_token(spent(LONG - SHORT)).await;
+    let answer = sender
+        .request_token(spent(LONG.checked_sub(SHORT).unwrap()))
+        .await;
     assert_failed(&answer, "response: no headers within 10000 ms");
-    let response = sender.send(spent(LONG - SHORT)).await;
+    let response = sender.send(spent(LONG.checked_sub(SHORT).unwrap())).await;
     assert_eq!(
         response.error.as_deref(),
         Some("response: no headers within 10000 ms")
