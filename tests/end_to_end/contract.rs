@@ -46,7 +46,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
         (&store.clone().batching_reads(), "gathers"),
     ] {
         contract::subscriptions(store, salt).await;
-        contract::health(store, salt).await;
+        Box::pin(contract::health(store, salt)).await;
         contract::unhealthy(store, salt).await;
         contract::holds(store, salt).await;
         contract::resuming(store, salt, put).await;

@@ -263,14 +263,14 @@ async fn a_subscription_to_an_unknown_type_gets_a_warning_with_the_nearest() -> 
     let prefix = format!("{}.*", test.customer);
     let other = format!("{}x.*", test.customer);
     let types = ["--event-type", &prefix, "--event-type", &other];
-    let (_, text) = webhooks_text(&[&update[..], &types[..]].concat()).await?;
+    let (_, printed) = webhooks_text(&[&update[..], &types[..]].concat()).await?;
     assert!(
-        text.contains(&format!("`{other}` matches no type")),
-        "{text}"
+        printed.contains(&format!("`{other}` matches no type")),
+        "{printed}"
     );
     assert!(
-        text.contains(&format!("the nearest is `{prefix}`")),
-        "{text}"
+        printed.contains(&format!("the nearest is `{prefix}`")),
+        "{printed}"
     );
     Ok(())
 }

@@ -55,6 +55,14 @@ fn assert_clean(text: &str, payload: &str, place: &str) {
     }
 }
 
+/// The answers of a token endpoint, which repeats what it was sent, and then grants a token.
+fn token_answers() -> [Answer; 2] {
+    let refused = Answer::status(StatusCode::BAD_REQUEST);
+    let refused = refused.with_body(format!("{{\"error\":\"{CLIENT_SECRET} {CLIENT_PAIR}\"}}"));
+    let granted = json!({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 3600});
+    [refused, Answer::ok().with_body(granted.to_string())]
+}
+
 #[tokio::test]
 async fn secrets_and_payloads_stay_where_they_belong() -> Result<()> {
     let test = Fixture::new("leaks").await?;
@@ -74,12 +82,7 @@ async fn secrets_and_payloads_stay_where_they_belong() -> Result<()> {
     test.receiver.script("/waits", [Answer::ok().on_release()]);
     test.subscribe_with("/ok", secret.clone()).await?;
     let failing = test.subscribe_with("/fails", secret.clone()).await?;
-    let granted = json!({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 3600});
-    let granted = Answer::ok().with_body(granted.to_string());
-    // It may repeat what it was sent, too.
-    let refused = Answer::status(StatusCode::BAD_REQUEST);
-    let refused = refused.with_body(format!("{{\"error\":\"{CLIENT_SECRET} {CLIENT_PAIR}\"}}"));
-    test.receiver.script("/token", [refused, granted]);
+    test.receiver.script("/token", token_answers());
     let echo = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
     let echo = echo.with_body(format!("{padding} Bearer {TOKEN} of {CLIENT_SECRET}"));
     test.receiver.script("/tokens", [echo, Answer::ok()]);

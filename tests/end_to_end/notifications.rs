@@ -223,10 +223,10 @@ async fn hostile_addresses_are_refused_with_the_field() -> Result<()> {
             .await?;
         let refused = [StatusCode::UNPROCESSABLE_ENTITY, StatusCode::BAD_REQUEST];
         assert!(refused.contains(&answer.status), "{bad}: {}", answer.text());
-        let text = answer.text();
+        let refusal = answer.text();
         assert!(
-            text.contains("contacts") && text.contains(problem),
-            "{bad}: {text}"
+            refusal.contains("contacts") && refusal.contains(problem),
+            "{bad}: {refusal}"
         );
     }
     Ok(())

@@ -74,9 +74,9 @@ async fn the_documented_file_is_imported_once_however_often_it_is_repeated() -> 
         &file,
         content.replace("example.org/hooks", "example.org/in"),
     )?;
-    let (_, changed) = import(&file, &["--yes"]).await?;
-    assert_eq!(changed.len(), 1, "{changed:?}");
-    let changes = &changed[0]["changes"];
+    let (_, of_url) = import(&file, &["--yes"]).await?;
+    assert_eq!(of_url.len(), 1, "{of_url:?}");
+    let changes = &of_url[0]["changes"];
     assert_eq!(changes[0]["fields"], json!(["url"]), "{changes}");
     assert_eq!(subscriptions(&test, &customers[0]).await?.len(), 2);
 

@@ -185,17 +185,7 @@ fn text(subscription: &Subscription, style: Style) -> String {
     if !subscription.cleared_secret_headers.is_empty() {
         facts.add("cleared", subscription.cleared_secret_headers.join(", "));
     }
-    let authentication = subscription.authentication.as_ref();
-    facts.maybe("authentication", authentication.map(authentication_words));
-    let now = clock::now();
-    let end = authentication.and_then(|it| certificate::end(it, now));
-    facts.maybe("certificate", end);
-    facts.maybe(
-        "cleared",
-        subscription
-            .cleared_authentication
-            .map(|kind| format!("authentication ({kind})")),
-    );
+    add_authentication(&mut facts, subscription);
     for (name, value) in &subscription.metadata {
         facts.add("metadata", format!("{name}: {value}"));
     }
@@ -216,6 +206,20 @@ fn text(subscription: &Subscription, style: Style) -> String {
     facts.add("created", subscription.created_at.as_str());
     facts.add("updated", subscription.updated_at.as_str());
     facts.text(style)
+}
+
+fn add_authentication(facts: &mut Facts, subscription: &Subscription) {
+    let authentication = subscription.authentication.as_ref();
+    facts.maybe("authentication", authentication.map(authentication_words));
+    let now = clock::now();
+    let end = authentication.and_then(|it| certificate::end(it, now));
+    facts.maybe("certificate", end);
+    facts.maybe(
+        "cleared",
+        subscription
+            .cleared_authentication
+            .map(|kind| format!("authentication ({kind})")),
+    );
 }
 
 fn authentication_words(authentication: &Authentication) -> String {

@@ -51,10 +51,10 @@ pub(crate) async fn cancel(
         .run(&customer_id, &message_id, after.as_ref(), limit);
     let page = page.await?;
     audit::message_cancelled(&customer_id, &message_id, &page, &caller);
-    Ok(Json(shown(&message_id, page)))
+    Ok(Json(shown(&message_id, &page)))
 }
 
-fn shown(message: &MessageId, page: Cancellation) -> api::Cancellation {
+fn shown(message: &MessageId, page: &Cancellation) -> api::Cancellation {
     api::Cancellation {
         message_id: message.to_string(),
         cancelled_at: page.cancelled_at.to_string(),

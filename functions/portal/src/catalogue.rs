@@ -3,6 +3,7 @@
 use webhooks_domain::catalogue::{IndexedType, TypeIndex, TypeName, UseOfType};
 use webhooks_domain::portal_access::CustomerScope;
 use webhooks_domain::ports::Clock;
+use webhooks_domain::text::Text;
 use webhooks_pages::event_types::{
     self, Deprecated, EventTypeView, EventTypes, ListedType, PAGE_SIZE,
 };
@@ -74,7 +75,7 @@ fn found(index: &TypeIndex, text: &str) -> Vec<ListedType> {
     let mut types: Vec<_> = index.iter().filter(has_text).collect();
     // Within a group, the order of the names stays.
     types.sort_by_key(|(_, indexed)| {
-        let group = indexed.group.as_ref().map(|group| group.as_str());
+        let group = indexed.group.as_ref().map(Text::as_str);
         (group.is_none(), group)
     });
     let listed = types.into_iter().map(|(name, indexed)| ListedType {

@@ -319,7 +319,7 @@ impl Report for Imported {
             }
             if !change.not_exported.is_empty() {
                 let missing = change.not_exported.join(", ");
-                what.push_str(&format!(", without {missing}"));
+                what.extend([", without ", &missing]);
             }
             table.push([
                 Cell::new(sign, tone),
