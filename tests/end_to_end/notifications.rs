@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-use webhooks_client::{Stack, SubscriptionStatus};
+use webhooks_client::{ContactState, Stack, SubscriptionStatus};
 use webhooks_domain::health::Health;
 use webhooks_domain::ports::{SubscriptionTable, WriteOutcome};
 use webhooks_domain::timestamp::Timestamp;
@@ -22,6 +22,7 @@ use crate::command_line::{webhooks, webhooks_text};
 use crate::emulator::{pause_delivery, queue_message_with, resume_delivery};
 use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
 use crate::logs::log_lines;
+use crate::portal::Browser;
 
 /// The domain of the sender, as `cargo xtask test` deploys the stack.
 const DOMAIN: &str = "example.com";
@@ -229,5 +230,68 @@ async fn hostile_addresses_are_refused_with_the_field() -> Result<()> {
             "{bad}: {text}"
         );
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_contact_of_a_customer_is_confirmed_by_whoever_reads_its_mail() -> Result<()> {
+    let test = Fixture::new("confirm").await?;
+    prepare(&test.stack).await?;
+    let contact = format!("new-{}@example.com", test.customer);
+    let wanted = json!({"capabilities": ["manage"], "expiresInSeconds": 600});
+    let session = test.api.create_portal_session(&test.customer, &wanted);
+    let session = session.await?;
+    let mut browser = Browser::new(&test.stack)?;
+    browser.open(&session).await?;
+    let path = format!("/customers/{}/contacts", test.customer);
+    let (status, page) = browser.get(&path).await?;
+    ensure!(status == StatusCode::OK, "{status}: {page}");
+    let token = page.split("name=\"csrf\" value=\"").nth(1);
+    let token = token.and_then(|rest| rest.split('"').next());
+    let address = contact.replace('@', "%40");
+    let form = format!("address={address}&csrf={}", token.context("no token")?);
+    for _ in 0..2 {
+        let added = browser.send("POST", &path, &form).await?;
+        ensure!(added.status() == StatusCode::SEE_OTHER, "{added:?}");
+    }
+    let (_, page) = browser.get(&path).await?;
+    assert!(
+        page.contains(&contact) && page.contains("waits for its"),
+        "{page}"
+    );
+
+    let mail = mail_to(&test.stack, &contact, 1).await?;
+    assert_eq!(mail.subject, "Confirm your e-mail address");
+    let code = mail
+        .text
+        .split("/contact#code=")
+        .nth(1)
+        .context("no link")?;
+    let code = code.lines().next().unwrap_or_default();
+    // Somebody who has the link only, and no session.
+    let mut stranger = Browser::new(&test.stack)?;
+    let (status, page) = stranger.get("/contact").await?;
+    ensure!(
+        status == StatusCode::OK && page.contains("Confirm"),
+        "{page}"
+    );
+    let state = async || {
+        let customer = test.api.customer(&test.customer).await?;
+        let contact = customer.contacts.into_iter().next();
+        anyhow::Ok(contact.context("no contact")?.state)
+    };
+    assert_eq!(state().await?, ContactState::Pending);
+    let form = format!("code={code}");
+    let confirmed = stranger.send("POST", "/contact", &form).await?;
+    assert_eq!(confirmed.status(), StatusCode::OK);
+    assert_eq!(state().await?, ContactState::Confirmed);
+    let again = stranger.send("POST", "/contact", &form).await?;
+    assert_eq!(again.status(), StatusCode::GONE);
+
+    // The form was sent twice, and the address got one message.
+    assert_eq!(mails_to(&test.stack, &contact).await?.len(), 1);
+    let remove = ["customers", &test.customer, "contacts", &contact];
+    let removed = test.api.request(Method::DELETE, &remove, &[], None).await?;
+    assert_eq!(removed.status, StatusCode::NO_CONTENT, "{}", removed.text());
     Ok(())
 }

@@ -57,6 +57,32 @@ pub struct Contact {
     pub address: String,
     /// The state of its confirmation.
     pub state: ContactState,
+    /// Only while it is pending: the time until which it can be confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(format = DateTime, nullable = false))]
+    pub confirm_until: Option<String>,
+}
+
+/// A contact that has to be confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(example = json!({"address": "ops@example.com"})))]
+pub struct NewContact {
+    /// The e-mail address, in ASCII.
+    #[cfg_attr(feature = "openapi", schema(max_length = 254))]
+    pub address: String,
+}
+
+/// The confirmation of a contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(example = json!({"code": "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJBjdXN0XzEwMDE"})))]
+pub struct ContactConfirmation {
+    /// The code of the message.
+    #[cfg_attr(feature = "openapi", schema(max_length = 256))]
+    pub code: String,
 }
 
 /// The state of the confirmation of an address.
@@ -67,6 +93,8 @@ pub struct Contact {
 pub enum ContactState {
     /// Messages are sent to it.
     Confirmed,
+    /// Only one was sent, which asks for its confirmation.
+    Pending,
 }
 
 /// The deletion of a customer and of all its data, which runs every 15 minutes.

@@ -40,7 +40,10 @@ pub use console_session::{
     ConsoleSession, ConsoleSessionId, ConsoleSessionsPage, ConsoleSessionsRequest,
     NewConsoleSession,
 };
-pub use customer::{Contact, ContactState, Customer, CustomerDeletion, CustomerPatch, NewCustomer};
+pub use customer::{
+    Contact, ContactConfirmation, ContactState, Customer, CustomerDeletion, CustomerPatch,
+    NewContact, NewCustomer,
+};
 pub use delivery::{
     Attempt, AttemptOutcome, AttemptRequest, AttemptResponse, AttemptTimings, Delivery,
     DeliveryReason, DeliveryStatus, DeliveryTrigger, DeliveryWithBody, UndeliveredFilter,

@@ -231,7 +231,7 @@ fn text(customer: &Customer, style: Style) -> String {
     let rate = customer.rate_limit_per_second;
     facts.maybe("rate", rate.map(|rate| format!("{rate} a second")));
     for contact in &customer.contacts {
-        let Contact { address, state } = contact;
+        let Contact { address, state, .. } = contact;
         facts.add("contact", format!("{address} ({state})"));
     }
     facts.add("subscriptions", customer.subscriptions.to_string());
@@ -314,6 +314,7 @@ mod tests {
             contacts: vec![Contact {
                 address: "ops@example.com".to_owned(),
                 state: ContactState::Confirmed,
+                confirm_until: None,
             }],
             subscriptions: 2,
             deletion: Some(CustomerDeletion {

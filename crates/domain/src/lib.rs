@@ -84,5 +84,8 @@ pub use model::{
     recovery, retention, retry, signing, statistics, subscription, text, timestamp,
 };
 pub use use_cases::{
-    cancel, check_event, count_attempts, customers, delete_customers, deliver, limiter, lists, look_up, manage, manage_catalogue, portal_access, portal_allowance, portal_sessions, publish, read_delivery, read_shape, read_subscription, recover, resend, send_test, show_exchanges, show_statistics, sweep, unavailable, unhealthy, vault,
+    cancel, check_event, contacts, count_attempts, customers, delete_customers, deliver, limiter,
+    lists, look_up, manage, manage_catalogue, portal_access, portal_allowance, portal_sessions,
+    publish, read_delivery, read_shape, read_subscription, recover, resend, send_test,
+    show_exchanges, show_statistics, sweep, unavailable, unhealthy, vault,
 };

@@ -66,7 +66,7 @@ pub use portal_sessions::{
 pub use recoveries::{RecoveryTable, RecoveryWorkflow};
 pub use schemas::{CompiledSchema, SchemaCompiler};
 pub use services::{
-    Clock, DataKeyStore, DeliverNow, DeliveryQueue, KeyService, MAX_PUBLISHED,
+    Clock, ConfirmationMailer, DataKeyStore, DeliverNow, DeliveryQueue, KeyService, MAX_PUBLISHED,
     OperationalEventPublisher, WebhookSender,
 };
 pub use statistics::StatisticsTable;

@@ -2,6 +2,7 @@
 
 pub mod cancel;
 pub mod check_event;
+pub mod contacts;
 pub mod count_attempts;
 pub mod customers;
 pub mod delete_customers;

@@ -12,7 +12,6 @@ const LAYERS: [(&str, &[&str]); 3] = [
     (
         "model",
         &[
-            "contact",
             "data_key",
             "errors",
             "event_type",
@@ -28,6 +27,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "ids",
             "payload_shape",
             "portal_session",
+            "contact",
             "limits",
             "outbound",
             "retry",
@@ -78,6 +78,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "manage_catalogue",
             "portal_sessions",
             "portal_access",
+            "contacts",
             "portal_allowance",
             "delete_customers",
             "recover",

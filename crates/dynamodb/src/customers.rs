@@ -10,13 +10,15 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 use webhooks_domain::broken::Readable;
-use webhooks_domain::contact::{Contact, ContactState, Contacts, EmailAddress};
+use webhooks_domain::contact::{Contact, ContactState, Contacts, EmailAddress, PendingContact};
 use webhooks_domain::customer::{Customer, CustomerName, Deletion};
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::limits::{CustomerLimit, RateLimit};
 use webhooks_domain::metadata::Metadata;
 use webhooks_domain::paging::EntryPage;
+use webhooks_domain::portal_session::SecretDigest;
 use webhooks_domain::ports::{CustomerTable, StoreError, WriteOutcome};
 use webhooks_domain::quota::{MaxSubscriptions, Usage};
 use webhooks_domain::timestamp::Timestamp;
@@ -63,31 +65,51 @@ struct CustomerItem {
     version: u64,
 }
 
-/// A contact. It is confirmed.
+/// A contact. It is pending if it has a digest and an end, and confirmed otherwise.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ContactItem {
     address: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digest: Option<ByteBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
 }
 
 impl From<&Contact> for ContactItem {
     fn from(contact: &Contact) -> Self {
-        let Contact {
-            address,
-            state: ContactState::Confirmed,
-        } = contact;
+        let pending = match &contact.state {
+            ContactState::Confirmed => None,
+            ContactState::Pending(pending) => Some(pending),
+        };
         Self {
-            address: address.as_str().to_owned(),
+            address: contact.address.as_str().to_owned(),
+            digest: pending.map(|pending| ByteBuf::from(pending.digest.as_bytes().to_vec())),
+            until: pending.map(|pending| pending.until),
         }
     }
 }
 
-impl From<ContactItem> for Contact {
-    fn from(item: ContactItem) -> Self {
-        Self {
+/// A contact whose digest somebody has damaged is an error: without its digest it would count as
+/// confirmed.
+impl TryFrom<ContactItem> for Contact {
+    type Error = String;
+
+    fn try_from(item: ContactItem) -> Result<Self, String> {
+        let state = match (item.digest, item.until) {
+            (None, None) => ContactState::Confirmed,
+            (Some(digest), Some(until)) => {
+                let digest = digest.into_vec().try_into();
+                let digest = digest.map_err(|_| "contacts: a digest has 32 bytes".to_owned())?;
+                let digest = SecretDigest::from_bytes(digest);
+                ContactState::Pending(PendingContact { digest, until })
+            }
+            _ => return Err("contacts: a digest and its end belong together".to_owned()),
+        };
+        Ok(Self {
             address: EmailAddress::from_stored(item.address),
-            state: ContactState::Confirmed,
-        }
+            state,
+        })
     }
 }
 
@@ -95,6 +117,8 @@ impl TryFrom<CustomerItem> for Customer {
     type Error = String;
 
     fn try_from(item: CustomerItem) -> Result<Self, String> {
+        let contacts = item.contacts.into_iter().map(Contact::try_from);
+        let contacts = contacts.collect::<Result<_, _>>()?;
         Ok(Self {
             id: item.key.customer_id()?,
             name: item.name.map(CustomerName::from_stored),
@@ -103,7 +127,7 @@ impl TryFrom<CustomerItem> for Customer {
                 .max_subscriptions
                 .and_then(MaxSubscriptions::from_stored),
             rate_limit: item.rate_limit_per_second.and_then(RateLimit::from_stored),
-            contacts: Contacts::from_stored(item.contacts.into_iter().map(Contact::from).collect()),
+            contacts: Contacts::from_stored(contacts),
             deletion: item.deletion_requested_at.map(|requested_at| Deletion {
                 requested_at,
                 deleted: item.deleted_items.unwrap_or(0),
@@ -335,6 +359,8 @@ mod tests {
             contacts: (0..contacts)
                 .map(|n| ContactItem {
                     address: format!("{n}{}", fill.repeat(EmailAddress::MAX_LENGTH - 1)),
+                    digest: Some(ByteBuf::from(vec![0; 32])),
+                    until: Some(Timestamp::from_millis(1_795_461_722_000)),
                 })
                 .collect(),
             deletion_requested_at: None,

@@ -41,12 +41,23 @@ impl Invocation {
         }
         let mut authorizer = ApiGatewayRequestAuthorizer::default();
         authorizer.fields = scope.members();
+        let mut invocation = Self::of_path(method, path);
+        invocation.0.request_context.authorizer = Some(authorizer);
+        invocation
+    }
+
+    /// The request that confirms the contact of a customer, for a person without a session. The API
+    /// takes no other request without one.
+    pub fn confirmation() -> Self {
+        Self::of_path(Method::POST, "/contacts/confirm".to_owned())
+    }
+
+    fn of_path(method: Method, path: String) -> Self {
         let mut event = ApiGatewayV2httpRequest::default();
         event.version = Some("2.0".to_owned());
         event.raw_path = Some(path.clone());
         event.raw_query_string = Some(String::new());
         event.request_context.stage = Some("$default".to_owned());
-        event.request_context.authorizer = Some(authorizer);
         event.request_context.http.method = method;
         event.request_context.http.path = Some(path);
         let host = HeaderValue::from_static(HOST_OF_INVOCATIONS);

@@ -289,6 +289,8 @@ functions! {
         statistics: Switch = required("STATISTICS"),
         /// The portal. `None` if the stack has none.
         portal_url: Option<Origin> = optional("PORTAL_URL"),
+        /// The queue of messages to contacts. `None` if the stack sends none.
+        notification_queue_url: Option<String> = optional("NOTIFICATION_QUEUE_URL"),
         /// The origins to which the portal may lead after a session.
         portal_return_urls: Origins = or_default("PORTAL_RETURN_URLS"),
     }

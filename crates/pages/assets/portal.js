@@ -37,14 +37,16 @@
 
   // The code stands in the fragment, which no server sees. It leaves the address bar before it is
   // sent.
-  const form = document.getElementById("enter");
+  const enter = document.getElementById("enter");
+  const form = enter ?? document.getElementById("contact");
   if (form) {
     const code = new URLSearchParams(location.hash.slice(1)).get("code");
     history.replaceState(null, "", location.pathname);
     const missing = document.getElementById("no-code");
     if (code) {
       form.elements.namedItem("code").value = code;
-      form.requestSubmit();
+      // The confirmation of a contact waits for its button.
+      if (enter) enter.requestSubmit();
     } else {
       missing.hidden = false;
     }

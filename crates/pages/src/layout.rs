@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, html};
 
 use crate::assets;
-use crate::frame::{Frame, Tone, Viewer};
+use crate::frame::{Capability, Frame, Tone, Viewer};
 use crate::href::Href;
 use crate::parts;
 use crate::paths::Route;
@@ -16,6 +16,8 @@ pub(crate) enum Place {
     Endpoints,
     /// The event catalogue.
     EventTypes,
+    /// The contacts of a customer.
+    Contacts,
     /// The search of the console.
     Search,
     /// The unhealthy subscriptions.
@@ -105,12 +107,15 @@ fn navigation(frame: &Frame, place: Place) -> Markup {
         entries.push((Place::Queues, "Queues", Route::Queues));
     }
     if let Some(customer) = &frame.customer {
-        let customer = customer.id.clone();
-        let types = Route::EventTypes {
-            customer: customer.clone(),
-        };
-        entries.push((Place::Endpoints, "Endpoints", Route::Endpoints { customer }));
+        let id = || customer.id.clone();
+        let endpoints = Route::Endpoints { customer: id() };
+        entries.push((Place::Endpoints, "Endpoints", endpoints));
+        let types = Route::EventTypes { customer: id() };
         entries.push((Place::EventTypes, "Event types", types));
+        if frame.may(Capability::Manage) {
+            let contacts = Route::Contacts { customer: id() };
+            entries.push((Place::Contacts, "Contacts", contacts));
+        }
     }
     html! {
         nav aria-label="Main" {

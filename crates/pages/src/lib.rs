@@ -26,6 +26,7 @@
 pub mod assets;
 pub mod brand;
 pub mod console;
+pub mod contacts;
 pub mod csp;
 pub mod deliveries;
 pub mod delivery;

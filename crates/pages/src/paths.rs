@@ -79,6 +79,12 @@ routes! {
     Runbook { alarm } = "/console/runbooks/{alarm}";
     /// GET: a message with its deliveries.
     Message { message } = "/console/messages/{message}";
+    /// GET: the page that confirms the address of a contact. POST: confirms it. They need no session.
+    ConfirmContact = "/contact";
+    /// GET: the contacts of a customer. POST: adds one. The field `address` has its address.
+    Contacts { customer } = "/customers/{customer}/contacts";
+    /// POST: removes a contact. The field `address` has its address.
+    RemoveContact { customer } = "/customers/{customer}/contacts/remove";
     /// GET: the endpoints of a customer.
     Endpoints { customer } = "/customers/{customer}/endpoints";
     /// GET: the form for a new endpoint. POST: creates it, or tries its filter.

@@ -7,10 +7,12 @@ pub mod batch;
 
 mod depth;
 mod message;
+mod notification;
 mod queue;
 mod trace;
 
 pub use depth::{QueueDepth, queue_depth};
 pub use message::{DeliveryTaskError, decode, encode};
+pub use notification::{ConfirmationMessage, ConfirmationRequest, NotificationQueue};
 pub use queue::SqsQueue;
 pub use trace::in_trace;

@@ -184,12 +184,16 @@ pub fn customer(customer: Customer) -> api::Customer {
     }
 }
 
-fn contact(contact: &Contact) -> api::Contact {
+/// A contact.
+pub fn contact(contact: &Contact) -> api::Contact {
+    let (state, until) = match contact.state {
+        ContactState::Confirmed => (api::ContactState::Confirmed, None),
+        ContactState::Pending(pending) => (api::ContactState::Pending, Some(pending.until)),
+    };
     api::Contact {
         address: contact.address.as_str().to_owned(),
-        state: match contact.state {
-            ContactState::Confirmed => api::ContactState::Confirmed,
-        },
+        state,
+        confirm_until: until.map(|until| until.to_string()),
     }
 }
 

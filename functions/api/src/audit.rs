@@ -50,6 +50,17 @@ pub(crate) fn customer_written(written: &WrittenCustomer, caller: &Caller) {
     );
 }
 
+/// A contact was added, removed or confirmed. Its address is in no log. A confirmation has no caller.
+pub(crate) fn contact(message: &'static str, customer: &CustomerId, caller: &Caller) {
+    info!(
+        customer.id = %customer,
+        caller.arn = caller.arn,
+        session.id = caller.session(),
+        actor = caller.actor(),
+        "{message}",
+    );
+}
+
 /// The deletion of a customer was requested.
 pub(crate) fn customer_deletion_requested(customer: &CustomerId, caller: &Caller) {
     info!(

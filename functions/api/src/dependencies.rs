@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ring::rand::SystemRandom;
 use webhooks_domain::cancel::Cancel;
+use webhooks_domain::contacts::ManageContacts;
 use webhooks_domain::customers::Customers;
 use webhooks_domain::lists::{Lists, ReadBudget};
 use webhooks_domain::manage::{EventTypeRule, Manage};
@@ -25,8 +26,9 @@ use webhooks_lambda::{
 };
 #[cfg(test)]
 use webhooks_lambda::{Config, Environment, aws_config};
-use webhooks_sqs::SqsQueue;
+use webhooks_sqs::{NotificationQueue, SqsQueue};
 
+use crate::contacts::ApiContacts;
 use crate::portal_sessions::Portal;
 use crate::publish::Publisher;
 use crate::recoveries::ApiRecoveries;
@@ -43,6 +45,7 @@ pub(crate) struct Api {
     pub(crate) cancel: Cancel<DynamoStore, SystemClock>,
     pub(crate) publisher: Publisher,
     pub(crate) customers: Customers<DynamoStore, SystemClock>,
+    pub(crate) contacts: ApiContacts,
     pub(crate) catalogue: ManageCatalogue<DynamoStore, SystemClock>,
     pub(crate) lists: Lists<DynamoStore>,
     pub(crate) unhealthy: UnhealthyLists<DynamoStore>,
@@ -111,6 +114,19 @@ impl Api {
             customers: Customers {
                 table: table.clone(),
                 clock: SystemClock,
+            },
+            contacts: ApiContacts {
+                manage: ManageContacts {
+                    table: table.clone(),
+                    clock: SystemClock,
+                    random: SystemRandom::new(),
+                },
+                mailer: config
+                    .notification_queue_url
+                    .zip(config.portal_url.clone())
+                    .map(|(url, portal)| {
+                        NotificationQueue::new(aws_sdk_sqs::Client::new(aws), url, portal)
+                    }),
             },
             catalogue: ManageCatalogue {
                 table: table.clone(),

@@ -3,6 +3,7 @@
 mod audit;
 mod body;
 mod cancel;
+mod contacts;
 mod customers;
 mod deliveries;
 mod dependencies;

@@ -10,9 +10,9 @@ use utoipa::openapi::HttpMethod;
 
 use crate::problem::Problem;
 use crate::{
-    Api, cancel, customers, deliveries, enable, event_types, filters, lists, openapi, portal_scope,
-    portal_sessions, recoveries, resend, send_test, statistics, subscriptions, transforms,
-    unhealthy,
+    Api, cancel, contacts, customers, deliveries, enable, event_types, filters, lists, openapi,
+    portal_scope, portal_sessions, recoveries, resend, send_test, statistics, subscriptions,
+    transforms, unhealthy,
 };
 
 /// Declares the operations, each once. The annotation of its handler has its path and method. The
@@ -40,6 +40,9 @@ operations![
     customers::put,
     customers::update,
     customers::delete,
+    contacts::add,
+    contacts::remove,
+    contacts::confirm,
     event_types::list,
     event_types::show,
     event_types::put,

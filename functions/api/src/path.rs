@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 use webhooks_domain::catalogue::TypeName;
+use webhooks_domain::contact::EmailAddress;
 use webhooks_domain::ids::{
     CustomerId, DeliveryId, MessageId, PortalSessionId, RecoveryId, SubscriptionId,
 };
@@ -21,6 +22,15 @@ pub(crate) struct OfCustomer {
         example = "cust_1001"
     )]
     pub(crate) customer_id: CustomerId,
+}
+
+/// The contact of a request.
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub(crate) struct OfContact {
+    #[param(value_type = String, max_length = 254, example = "ops@example.com")]
+    pub(crate) address: EmailAddress,
 }
 
 /// The subscription of a request.

@@ -20,10 +20,20 @@ use crate::extract::Caller;
 use crate::problem::Problem;
 
 /// The operations of the portal, with the capability that a session needs.
-const ALLOWED: [(Method, &str, Capability); 10] = [
+const ALLOWED: [(Method, &str, Capability); 12] = [
     (
         Method::POST,
         "/customers/{customerId}/subscriptions",
+        Capability::Manage,
+    ),
+    (
+        Method::POST,
+        "/customers/{customerId}/contacts",
+        Capability::Manage,
+    ),
+    (
+        Method::DELETE,
+        "/customers/{customerId}/contacts/{address}",
         Capability::Manage,
     ),
     (
@@ -76,12 +86,31 @@ pub(crate) fn enter(event: &LambdaRequest, invoked_arn: &str) -> Result<(), Prob
         _ => Ok(None),
     };
     match scope {
+        // Whoever reads the mail of an address confirms it, and needs no session.
+        Ok(None) if is_confirmation(event) => Ok(()),
         Ok(None) if invoked_arn.ends_with(ALIAS) => {
             let detail = "the portal makes requests for sessions only".to_owned();
             Err(Problem::not_permitted(detail))
         }
         // What cannot be read is refused by `check`.
         _ => Ok(()),
+    }
+}
+
+/// The path of the only request that the portal makes without a session.
+const CONFIRMATION: &str = "/contacts/confirm";
+
+fn is_confirmation(event: &LambdaRequest) -> bool {
+    match event {
+        LambdaRequest::ApiGatewayV2(event) => {
+            let is_post = event.request_context.http.method == Method::POST;
+            let is_path = |path: Option<&String>| path.is_some_and(|path| path == CONFIRMATION);
+            // The router reads the first, and the extension of the request the second.
+            is_post
+                && is_path(event.raw_path.as_ref())
+                && is_path(event.request_context.http.path.as_ref())
+        }
+        _ => false,
     }
 }
 
@@ -265,6 +294,35 @@ mod tests {
             operations,
             "each is in the document"
         );
+    }
+
+    #[test]
+    fn by_the_alias_only_a_confirmation_needs_no_scope() {
+        let arn = "arn:aws:lambda:eu-west-1:123456789012:function:webhooks-ApiFunction-1:portal";
+        let confirmation = Invocation::confirmation().json("{}".to_owned());
+        let confirmation: Value = serde_json::from_slice(&confirmation.into_event()).unwrap();
+        let may_enter = |event: &Value| {
+            let event: LambdaRequest = serde_json::from_value(event.clone()).unwrap();
+            enter(&event, arn).is_ok()
+        };
+        assert!(may_enter(&confirmation));
+        for (raw, path, method) in [
+            ("/contacts/confirm", "/customers/acme", "POST"),
+            ("/customers/acme", "/contacts/confirm", "POST"),
+            (
+                "/customers/acme/contacts",
+                "/customers/acme/contacts",
+                "POST",
+            ),
+            ("/contacts/confirm/", "/contacts/confirm/", "POST"),
+            ("/contacts/confirm", "/contacts/confirm", "GET"),
+        ] {
+            let mut other = confirmation.clone();
+            other["rawPath"] = json!(raw);
+            other["requestContext"]["http"]["path"] = json!(path);
+            other["requestContext"]["http"]["method"] = json!(method);
+            assert!(!may_enter(&other), "{method} {raw} {path}");
+        }
     }
 
     #[test]

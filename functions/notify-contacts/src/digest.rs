@@ -1,8 +1,9 @@
-//! All warnings of a batch that are about one customer.
+//! All warnings of a batch that are about one customer, and the confirmations that it asks for.
 
 use webhooks_domain::contact::{Contacts, EmailAddress};
 use webhooks_domain::ids::CustomerId;
 use webhooks_sqs::batch::Record;
+use webhooks_sqs::{ConfirmationMessage, ConfirmationRequest};
 
 use crate::warning::{Warning, WarningError};
 
@@ -18,18 +19,34 @@ pub(crate) struct Digest {
     pub(crate) messages: Vec<String>,
 }
 
-/// Groups the queue messages of a batch by their customers, in the order of the batch. Returns the
-/// ids of those that are not warnings too.
-pub(crate) fn digests(records: Vec<Record>) -> (Vec<Digest>, Vec<(String, WarningError)>) {
-    let mut digests: Vec<Digest> = Vec::new();
-    let mut unreadable = Vec::new();
-    for record in records {
-        match Warning::read(&record.body) {
-            Ok(warning) => add(&mut digests, warning, record.message_id),
-            Err(error) => unreadable.push((record.message_id, error)),
+/// The content of a batch. Each queue message is in one of the lists, by its id.
+#[derive(Debug, Default)]
+pub(crate) struct Content {
+    /// The warnings, grouped by their customers, in the order of the batch.
+    pub(crate) digests: Vec<Digest>,
+    /// The addresses that are asked for a confirmation.
+    pub(crate) confirmations: Vec<(String, ConfirmationRequest)>,
+    /// What is neither.
+    pub(crate) unreadable: Vec<(String, WarningError)>,
+}
+
+impl Content {
+    /// Reads the queue messages of a batch.
+    pub(crate) fn of(records: Vec<Record>) -> Self {
+        let mut content = Self::default();
+        for record in records {
+            let id = record.message_id;
+            if let Ok(ConfirmationMessage { confirmation }) = serde_json::from_str(&record.body) {
+                content.confirmations.push((id, confirmation));
+                continue;
+            }
+            match Warning::read(&record.body) {
+                Ok(warning) => add(&mut content.digests, warning, id),
+                Err(error) => content.unreadable.push((id, error)),
+            }
         }
+        content
     }
-    (digests, unreadable)
 }
 
 fn add(digests: &mut Vec<Digest>, warning: Warning, message: String) {

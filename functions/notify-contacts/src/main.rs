@@ -16,16 +16,18 @@ use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
 use tracing::{error, info, warn};
+use webhooks_domain::contact::EmailAddress;
 use webhooks_domain::ports::Clock;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_lambda::{
     NotifyContactsConfig, SystemClock, aws_config, end_of_invocation, start, with_sources,
 };
+use webhooks_sqs::ConfirmationRequest;
 use webhooks_sqs::batch::{Batch, BatchItemFailure, BatchResponse};
 
-use crate::digest::{Digest, digests};
+use crate::digest::{Content, Digest};
 use crate::mailer::{Mailer, SendError, SesMailer};
-use crate::text::Texts;
+use crate::text::{Texts, confirmation};
 
 /// The longest time for one message, with the retries of the client, and for the answer.
 const TIME_FOR_A_MESSAGE: Duration = Duration::from_secs(15);
@@ -54,15 +56,25 @@ async fn handle<M: Mailer, C: Clock>(
     clock: &C,
     end: Timestamp,
 ) -> BatchResponse {
-    let (digests, unreadable) = digests(batch.records);
+    let Content {
+        digests,
+        confirmations,
+        unreadable,
+    } = Content::of(batch.records);
     let mut failed = Vec::new();
     for (message_id, failure) in unreadable {
         error!(
             sqs.message_id = message_id,
             error = with_sources(&failure),
-            "a warning is not understood and stays in the queue"
+            "a queue message is not understood and stays in the queue"
         );
         failed.push(message_id);
+    }
+    // Somebody waits for these.
+    for (message_id, request) in confirmations {
+        if clock.now() >= end || ask(&request, mailer, texts).await == Sent::Not {
+            failed.push(message_id);
+        }
     }
     for digest in digests {
         if send(&digest, mailer, texts, clock, end).await == Sent::Not {
@@ -82,6 +94,34 @@ async fn handle<M: Mailer, C: Clock>(
 enum Sent {
     Done,
     Not,
+}
+
+/// Asks an address for its confirmation. A message that SES refuses is done with: the address can be
+/// added again a day later.
+async fn ask<M: Mailer>(request: &ConfirmationRequest, mailer: &M, texts: &Texts) -> Sent {
+    let Ok(address) = request.address.parse::<EmailAddress>() else {
+        error!("the address of a confirmation is not valid");
+        return Sent::Not;
+    };
+    match mailer
+        .send(&confirmation(texts, &address, &request.link))
+        .await
+    {
+        Ok(()) => Sent::Done,
+        Err(failure @ SendError::Refused { .. }) => {
+            let error = with_sources(&failure);
+            warn!(error, "a message that asks for a confirmation was refused");
+            Sent::Done
+        }
+        Err(failure @ SendError::Unavailable { .. }) => {
+            let error = with_sources(&failure);
+            error!(
+                error,
+                "a message that asks for a confirmation was not sent; it goes back to the queue"
+            );
+            Sent::Not
+        }
+    }
 }
 
 /// Sends a digest to each contact. It is done with if SES has accepted the message of one contact
@@ -251,6 +291,26 @@ mod tests {
         assert_eq!(to, ["ops@example.com", "b@example.com", "f@example.com"]);
         // Neither the unknown events, nor what SES cannot take now, nor what it refuses for all.
         assert_eq!(failed, ["m0", "m1", "m4", "m5"]);
+    }
+
+    #[tokio::test]
+    async fn an_address_is_asked_once_for_its_confirmation() {
+        let ask = |address: &str| {
+            let link = "https://webhooks.example.com/contact#code=abc";
+            json!({"confirmation": {"address": address, "link": link}}).to_string()
+        };
+        let bodies = [
+            ask("new@example.com"),
+            ask("refused@example.com"),
+            ask("down@example.com"),
+            ask("a@b.c\r\nBcc: victim@example.com"),
+            event("acme", 1, &["ops@example.com"]).to_string(),
+        ];
+        let (sent, failed) = handled(&bodies, LATER).await;
+        let to: Vec<_> = sent.iter().map(|(to, _)| to.as_str()).collect();
+        assert_eq!(to, ["new@example.com", "ops@example.com"]);
+        assert!(sent[0].1.contains("/contact#code=abc\n"), "{}", sent[0].1);
+        assert_eq!(failed, ["m2", "m3"]);
     }
 
     #[tokio::test]

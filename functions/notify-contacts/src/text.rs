@@ -14,6 +14,8 @@ use crate::warning::{LastAttempt, Outcome, Reason, Step, Warning};
 const MAX_SHOWN: usize = 20;
 /// The largest number of characters of a text from an event.
 const MAX_CHARS: usize = 200;
+/// The largest number of characters of a link of ours.
+const MAX_LINK_CHARS: usize = 1_000;
 
 /// The settings of the texts.
 #[derive(Debug)]
@@ -61,6 +63,27 @@ impl Texts {
             ),
         );
         text
+    }
+}
+
+/// The message that asks for a confirmation. It has no text of the customer: otherwise the customer
+/// could send it to strangers.
+pub(crate) fn confirmation(texts: &Texts, address: &EmailAddress, link: &str) -> Message {
+    let service = clean(texts.service.as_deref().unwrap_or("Webhooks"));
+    Message {
+        to: address.clone(),
+        subject: "Confirm your e-mail address",
+        text: format!(
+            "\
+Somebody has entered this address as a contact for webhooks of {service}. To get a message when an \
+endpoint fails, open this link within a day and confirm it there:
+
+{}
+
+If you do not know about this, do nothing: you get no other message.
+",
+            shortened(link, MAX_LINK_CHARS)
+        ),
     }
 }
 
@@ -146,10 +169,14 @@ fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
 
 /// A text in one line of visible ASCII characters and spaces, and not too long.
 fn clean(text: &str) -> String {
+    shortened(text, MAX_CHARS)
+}
+
+fn shortened(text: &str, max_chars: usize) -> String {
     let is_shown = |letter: &char| letter.is_ascii_graphic() || *letter == ' ';
-    let mut shown: String = text.chars().filter(is_shown).take(MAX_CHARS + 1).collect();
-    if shown.len() > MAX_CHARS {
-        shown.truncate(MAX_CHARS);
+    let mut shown: String = text.chars().filter(is_shown).take(max_chars + 1).collect();
+    if shown.len() > max_chars {
+        shown.truncate(max_chars);
         shown.push('…');
     }
     shown

@@ -39,6 +39,8 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             }
             Action::StopRecovery(subscription, id) => self.stopped(scope, subscription, id).await,
             Action::Create => self.create(access, request).await,
+            Action::AddContact => self.add_contact(access, form).await,
+            Action::RemoveContact => self.remove_contact(access, form).await,
             Action::Change(id, change) => {
                 self.change_endpoint(access, &id, change, request, form)
                     .await

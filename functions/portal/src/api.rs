@@ -151,6 +151,38 @@ impl ScopedApi {
         self.done(request).await
     }
 
+    /// Adds a contact, whose address is asked for a confirmation.
+    pub(crate) async fn add_contact(
+        &self,
+        scope: &CustomerScope,
+        address: &str,
+    ) -> Result<(), Refusal> {
+        let new = api::NewContact {
+            address: address.to_owned(),
+        };
+        let request = contacts(scope, Method::POST, None)?;
+        self.done(with_body(request, &new)).await
+    }
+
+    /// Removes a contact.
+    pub(crate) async fn remove_contact(
+        &self,
+        scope: &CustomerScope,
+        address: &str,
+    ) -> Result<(), Refusal> {
+        self.done(contacts(scope, Method::DELETE, Some(address))?)
+            .await
+    }
+
+    /// Confirms the contact that has this code. It needs no session.
+    pub(crate) async fn confirm_contact(&self, code: &str) -> Result<(), Refusal> {
+        let confirmation = api::ContactConfirmation {
+            code: code.to_owned(),
+        };
+        let request = Invocation::confirmation();
+        self.done(with_body(request, &confirmation)).await
+    }
+
     /// Tries a filter on an event.
     pub(crate) async fn try_filter(
         &self,
@@ -246,6 +278,19 @@ fn request(
     let head = ["customers", customer.as_str(), "subscriptions"];
     let path = head.into_iter().chain(subscription.as_deref());
     let path = path.chain(tail.iter().copied());
+    Ok(Invocation::new(&PortalScope::from(scope), method, path))
+}
+
+/// A request about the contacts of a customer, or about one of them.
+fn contacts(
+    scope: &CustomerScope,
+    method: Method,
+    address: Option<&str>,
+) -> Result<Invocation, Refusal> {
+    scope.require(Capability::Manage)?;
+    let customer = scope.customer().to_string();
+    let path = ["customers", customer.as_str(), "contacts"];
+    let path = path.into_iter().chain(address);
     Ok(Invocation::new(&PortalScope::from(scope), method, path))
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use ring::rand::SystemRandom;
 use webhooks_api_types as api;
+use webhooks_domain::customer::Customer;
 use webhooks_domain::ids::{DeliveryId, SubscriptionId};
 use webhooks_domain::lists::{
     DeliveryFilter, Listed, ListedDelivery, Lists, PageOf, ReadBudget, Which,
@@ -215,6 +216,14 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Data<T, Q, W, C> {
     ) -> Result<Option<Owned>, ReadError> {
         let found = read_subscription(&self.table, scope.customer(), id).await?;
         Ok(found.map(Owned))
+    }
+
+    /// The customer, if it is known.
+    pub(crate) async fn customer(
+        &self,
+        scope: &CustomerScope,
+    ) -> Result<Option<Customer>, StoreError> {
+        self.table.customer(scope.customer()).await
     }
 
     /// The statistics of a subscription. `None` if attempts are not counted.

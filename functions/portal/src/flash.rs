@@ -26,10 +26,12 @@ pub(crate) enum Done {
     Enabled,
     Deleted,
     Rotated,
+    ContactAdded,
+    ContactRemoved,
 }
 
 impl Done {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Resent,
         Self::Cancelled,
         Self::Created,
@@ -41,6 +43,8 @@ impl Done {
         Self::Enabled,
         Self::Deleted,
         Self::Rotated,
+        Self::ContactAdded,
+        Self::ContactRemoved,
     ];
 
     fn named(name: &str) -> Option<Self> {
@@ -60,6 +64,8 @@ impl Done {
             Self::Enabled => "enabled",
             Self::Deleted => "deleted",
             Self::Rotated => "rotated",
+            Self::ContactAdded => "contact-added",
+            Self::ContactRemoved => "contact-removed",
         }
     }
 
@@ -92,6 +98,11 @@ impl Done {
             Self::Enabled => (Tone::Good, "The endpoint is enabled."),
             Self::Deleted => (Tone::Good, "The endpoint was deleted."),
             Self::Rotated => (Tone::Good, "A new secret signs from now on."),
+            Self::ContactAdded => (
+                Tone::Waiting,
+                "The address gets a message with a link that confirms it.",
+            ),
+            Self::ContactRemoved => (Tone::Good, "The contact was removed."),
         };
         Flash {
             tone,

@@ -19,6 +19,7 @@ mod api;
 mod catalogue;
 mod change;
 mod console;
+mod contacts;
 mod cookies;
 mod data;
 mod editing;

@@ -42,6 +42,7 @@ pub(crate) enum Target {
     Recovery(SubscriptionId, RecoveryId),
     EventTypes,
     EventType(TypeName),
+    Contacts,
 }
 
 impl Target {
@@ -68,6 +69,7 @@ impl Target {
             } => Self::Recovery(subscription.parse().ok()?, recovery.parse().ok()?),
             Route::EventTypes { .. } => Self::EventTypes,
             Route::EventType { event_type, .. } => Self::EventType(event_type.parse().ok()?),
+            Route::Contacts { .. } => Self::Contacts,
             _ => return None,
         };
         Some((route.customer()?.parse().ok()?, target))
@@ -84,6 +86,8 @@ pub(crate) enum Action {
     StopRecovery(SubscriptionId, RecoveryId),
     Create,
     Change(SubscriptionId, Change),
+    AddContact,
+    RemoveContact,
 }
 
 impl Action {
@@ -105,6 +109,8 @@ impl Action {
                 ..
             } => Self::StopRecovery(subscription.parse().ok()?, recovery.parse().ok()?),
             Route::NewEndpoint { .. } => Self::Create,
+            Route::Contacts { .. } => Self::AddContact,
+            Route::RemoveContact { .. } => Self::RemoveContact,
             other => {
                 let (subscription, change) = Change::of(other)?;
                 Self::Change(subscription.parse().ok()?, change)
@@ -175,11 +181,14 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             Route::BrandStyle if reads => Ok(stylesheet(self.settings.brand.stylesheet())),
             Route::Session if posts => self.start(request).await,
             Route::EndSession if posts => self.end(request).await,
+            Route::ConfirmContact if reads => Ok(self.confirm_page()),
+            Route::ConfirmContact if posts => self.confirm_contact(request).await,
             Route::Enter
             | Route::Ended
             | Route::BrandStyle
             | Route::Session
-            | Route::EndSession => Err(Refusal::Method),
+            | Route::EndSession
+            | Route::ConfirmContact => Err(Refusal::Method),
             of_customer if reads => {
                 let (customer, target) = Target::of(&of_customer).ok_or(Refusal::NotFound)?;
                 let session = self.session(request).await?;

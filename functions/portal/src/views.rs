@@ -71,6 +71,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             }
             Target::EventTypes => self.event_types(&frame, scope, &query).await?,
             Target::EventType(name) => self.event_type(&frame, scope, &name).await?,
+            Target::Contacts => self.contacts(&frame, scope, "", None).await?,
             Target::Recovery(subscription, id) => {
                 self.recovery(&frame, scope, subscription, id, &query)
                     .await?

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::{InsertOutcome, KeyServiceError, PublishError, QueueError, StoreError};
+use crate::contact::{ContactCode, EmailAddress};
 use crate::data_key::{DataKey, WrappedDataKey};
 use crate::delivery::{DeliveryTask, OutgoingTask, RefusedTask};
 use crate::ids::CustomerId;
@@ -72,6 +73,16 @@ pub trait OperationalEventPublisher {
         &self,
         events: &[OperationalEvent],
     ) -> impl Future<Output = Result<(), PublishError>> + Send;
+}
+
+/// Queues the messages that ask for the confirmation of an address.
+pub trait ConfirmationMailer {
+    /// Queues a message to this address, with the code. The message may be sent twice.
+    fn ask_for_confirmation(
+        &self,
+        address: &EmailAddress,
+        code: &ContactCode,
+    ) -> impl Future<Output = Result<(), QueueError>> + Send;
 }
 
 /// The largest number of events in one call of the bus (EventBridge `PutEvents`).

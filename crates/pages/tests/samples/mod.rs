@@ -9,7 +9,8 @@
 mod data;
 
 use webhooks_api_types::{
-    FilterTestResult, Page, Problem, ProblemKind, RecoveryCount, TransformTestResult,
+    Contact, ContactState, FilterTestResult, Page, Problem, ProblemKind, RecoveryCount,
+    TransformTestResult,
 };
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_pages::brand::Brand;
@@ -17,6 +18,7 @@ use webhooks_pages::console::{
     Queue, Queues, Runbook, Search, Unhealthy, message_page, queues_page, runbook_page,
     search_page, unhealthy_page,
 };
+use webhooks_pages::contacts::{self, Confirmed, Contacts};
 use webhooks_pages::deliveries::{self, Deliveries};
 use webhooks_pages::delivery;
 use webhooks_pages::endpoint::{self, Draft, SecretsView};
@@ -58,6 +60,7 @@ pub(crate) fn pages(
     pages.extend(samples.delivery_pages());
     pages.extend(samples.recovery_pages());
     pages.extend(samples.catalogue_pages());
+    pages.extend(samples.contact_pages());
     pages.extend(samples.console_pages());
     pages.extend(samples.notices());
     pages
@@ -318,6 +321,51 @@ impl Samples<'_> {
             ("event-types", event_types::page(frame, &list)),
             ("no-event-types", event_types::page(frame, &none)),
             ("event-type", event_types::type_page(frame, &view)),
+        ]
+    }
+
+    fn contact_pages(&self) -> Vec<(&'static str, String)> {
+        let contact = |state, until: Option<&str>| Contact {
+            address: self.text("ops@example.com"),
+            state,
+            confirm_until: until.map(str::to_owned),
+        };
+        let view = |contacts, problem| Contacts {
+            customer: self.text("cust_1001"),
+            contacts,
+            entered: self.text("new@example"),
+            problem,
+        };
+        let some = vec![
+            contact(ContactState::Confirmed, None),
+            contact(ContactState::Pending, Some("2026-11-30T15:30:00.000Z")),
+            contact(ContactState::Pending, Some("2026-11-28T15:30:00.000Z")),
+        ];
+        let frame = &self.customer;
+        let nobody = Frame {
+            viewer: Viewer::Nobody,
+            customer: None,
+            return_to: None,
+            ..frame.clone()
+        };
+        vec![
+            ("contacts", contacts::page(frame, &view(some, None))),
+            (
+                "no-contacts",
+                contacts::page(
+                    &self.support,
+                    &view(Vec::new(), Some(self.problem("address"))),
+                ),
+            ),
+            ("confirm-contact", contacts::confirm_page(&nobody)),
+            (
+                "contact-confirmed",
+                contacts::confirmed_page(&nobody, Confirmed::Now),
+            ),
+            (
+                "contact-not-confirmed",
+                contacts::confirmed_page(&nobody, Confirmed::TooLate),
+            ),
         ]
     }
 

@@ -1,10 +1,11 @@
 //! The contract of customers.
 
-use webhooks_domain::contact::Contacts;
+use webhooks_domain::contact::{Contact, ContactState, Contacts, PendingContact};
 use webhooks_domain::customer::{Customer, CustomerName};
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::limits::{CustomerLimit, RateLimit};
 use webhooks_domain::metadata::Metadata;
+use webhooks_domain::portal_session::SecretDigest;
 use webhooks_domain::ports::{
     Creation, CreationOutcome, CustomerTable, DeliveryTable, SubscriptionStore, WriteOutcome,
 };
@@ -74,6 +75,17 @@ async fn contacts(store: &impl CustomerTable, salt: &str) {
         read = stored(store, &id).await;
         assert_eq!(read.as_ref(), Some(&changed), "{name}");
     }
+    let current = read.expect("it exists");
+    let pending = PendingContact::new(SecretDigest::from_bytes([7; 32]), samples::NOW);
+    let state = ContactState::Pending(pending);
+    let address = "new@example.com".parse().expect("an address");
+    let changed = Customer {
+        contacts: Contacts::from_stored(vec![Contact { address, state }]),
+        ..named(&current, "four")
+    };
+    let written = write(store, Some(&current), &changed).await;
+    assert_eq!(written, WriteOutcome::Written);
+    assert_eq!(stored(store, &id).await, Some(changed));
 }
 
 /// The limit of a customer has the version in which it was set.

@@ -3,6 +3,7 @@
 mod api;
 mod catalogue;
 mod console;
+mod contacts;
 mod costs;
 mod entering;
 mod forgery;

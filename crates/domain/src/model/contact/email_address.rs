@@ -11,7 +11,8 @@ use std::str::FromStr;
 /// its own server knows whether case matters. Two addresses that differ in case only count as one.
 ///
 /// `Debug` does not show it, because addresses must not get into logs.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
 pub struct EmailAddress(String);
 
 /// The text is not an address that can be used.
