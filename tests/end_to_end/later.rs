@@ -154,7 +154,8 @@ async fn retries_and_held_deliveries_are_cancelled_page_by_page() -> Result<()> 
         }
         query["cursor"] = page["nextCursor"].clone();
     }
-    assert_eq!((cancelled, ended, pages), (2, 1, 3));
+    assert_eq!((cancelled, ended), (2, 1));
+    assert!(pages >= 3, "one delivery on each page, not {pages} pages");
     for to in [&retried, &held] {
         let made = delivery(&test, &message, to, |_| true).await?;
         assert_eq!(made.reason, Some(DeliveryReason::Requested), "{made:#?}");

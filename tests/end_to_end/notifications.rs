@@ -23,7 +23,7 @@ use crate::emulator::{pause_delivery, queue_message_with, resume_delivery};
 use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
 use crate::logs::log_lines;
 
-/// The domain of the sender, as `cargo xtask test` deploys the stack, and of all contacts here.
+/// The domain of the sender, as `cargo xtask test` deploys the stack.
 const DOMAIN: &str = "example.com";
 
 /// An e-mail, as the emulator keeps it.
@@ -33,8 +33,7 @@ struct Mail {
     text: String,
 }
 
-/// Makes the domain an identity. The emulator's SES is in the sandbox: it sends from and to
-/// identities only.
+/// Makes the domain an identity of the emulator's SES, which sends from identities only.
 async fn prepare(stack: &Stack) -> Result<()> {
     let region = stack.region();
     let identity = json!({"EmailIdentity": DOMAIN}).to_string();

@@ -55,17 +55,17 @@ pub struct Contact {
     /// The e-mail address. Its domain is in lower case.
     #[cfg_attr(feature = "openapi", schema(example = "ops@example.com"))]
     pub address: String,
-    /// Whether messages are sent to it.
+    /// The state of its confirmation.
     pub state: ContactState,
 }
 
-/// Whether messages are sent to an address.
+/// The state of the confirmation of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "camelCase")]
 #[strum(serialize_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum ContactState {
-    /// They are.
+    /// Messages are sent to it.
     Confirmed,
 }
 

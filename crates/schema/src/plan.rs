@@ -24,6 +24,9 @@ const MAX_UNEVALUATED: u64 = 2_000;
 /// The longest chain of subschemas inside each other, also by references.
 const MAX_CHAIN: usize = 300;
 
+/// The problem of an `$id` below the root.
+const ID_BELOW: &str = "is allowed only at the root";
+
 /// The number of a subschema.
 pub(crate) type Id = usize;
 
@@ -175,6 +178,10 @@ impl<'s> Reader<'s> {
     fn find_anchors(&mut self, value: &'s Value, place: &str) -> Result<(), SchemaError> {
         match value {
             Value::Object(members) => {
+                // It would change what references below it mean.
+                if !place.is_empty() && members.get("$id").is_some_and(Value::is_string) {
+                    return Err(SchemaError::at(&format!("{place}/$id"), ID_BELOW));
+                }
                 if let Some(Value::String(name)) = members.get("$anchor") {
                     let known = self.anchors.insert(name, place.to_owned());
                     if known.is_some() {
@@ -236,9 +243,6 @@ impl<'s> Reader<'s> {
             match (keyword.as_str(), value) {
                 ("$schema", Value::String(draft)) if draft.trim_end_matches('#') != DRAFT => {
                     return Err(SchemaError::at(&at, format!("must be {DRAFT}")));
-                }
-                ("$id", _) if !place.is_empty() => {
-                    return Err(SchemaError::at(&at, "is allowed only at the root"));
                 }
                 ("$dynamicRef" | "$dynamicAnchor" | "$recursiveRef" | "$vocabulary", _) => {
                     return Err(SchemaError::at(&at, "is not supported"));

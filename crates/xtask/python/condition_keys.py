@@ -13,13 +13,14 @@ A condition on a key that is never there refuses everybody (`StringEquals`), or
 nobody (`StringEqualsIfExists`): neither would be a test of the condition.
 
 Its request handler asks `iam_actions.request_tag_context` for the keys of every request,
-whatever the service. That function is wrapped, and the one that names the
-resource of a request to SES. Nothing else is changed.
+whatever the service but SES. That function is wrapped, and of SES the ones that name
+the resource of a request and evaluate the policies. Nothing else is changed.
 """
 
+import contextvars
 import json
 
-from ministack.core import iam_actions
+from ministack.core import iam_actions, iam_evaluator
 
 
 def install():
@@ -35,11 +36,25 @@ def install():
 
     def resource_of_sender(method, path, body, region, account_id):
         sender = _sender(body) if path.rstrip("/").endswith("/outbound-emails") else None
+        _SENDER.set(sender)
         if sender is None:
             return resource(method, path, body, region, account_id)
         return f"arn:aws:ses:{region}:{account_id}:identity/{sender}"
 
     iam_actions._ses_v2_resource_arn = resource_of_sender
+    enforce = iam_evaluator.enforce
+
+    def enforce_with_sender(access_key, iam_action, service, *rest, **named):
+        if iam_action == "ses:SendEmail" and _SENDER.get() is not None:
+            keys = named.get("service_context") or {}
+            named["service_context"] = {**keys, "ses:FromAddress": _SENDER.get()}
+        return enforce(access_key, iam_action, service, *rest, **named)
+
+    iam_evaluator.enforce = enforce_with_sender
+
+
+# The sender of the request whose resource was named last, in the same task.
+_SENDER = contextvars.ContextVar("sender", default=None)
 
 
 def _sender(body):
@@ -54,7 +69,7 @@ def _sender(body):
 def keys_of(iam_action, body):
     """The condition keys of one request that MiniStack does not know."""
     service, _, operation = iam_action.partition(":")
-    read = {"kms": _kms, "events": _events, "dynamodb": _dynamodb, "ses": _ses}.get(service)
+    read = {"kms": _kms, "events": _events, "dynamodb": _dynamodb}.get(service)
     if read is None:
         return {}
     try:
@@ -80,11 +95,6 @@ def _events(operation, request):
         **_one_or_all("events:source", [entry.get("Source") for entry in entries]),
         **_one_or_all("events:detail-type", [entry.get("DetailType") for entry in entries]),
     }
-
-
-def _ses(operation, request):
-    sender = request.get("FromEmailAddress")
-    return {"ses:FromAddress": sender} if operation == "SendEmail" and sender else {}
 
 
 def _one_or_all(key, values):

@@ -77,7 +77,7 @@ async fn handle<M: Mailer, C: Clock>(
     }
 }
 
-/// Whether the warnings of a digest are done with.
+/// The fate of the warnings of a digest.
 #[derive(Debug, PartialEq, Eq)]
 enum Sent {
     Done,

@@ -41,7 +41,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             customer: scope.customer().to_string(),
             query: text.to_owned(),
             types,
-            next_page: has_more.then_some(number.max(1) + 1),
+            next_page: has_more.then(|| number.max(1).saturating_add(1)),
         };
         Ok(event_types::page(frame, &view))
     }

@@ -65,6 +65,9 @@ fn write_value(value: &Yaml, depth: usize, json: &mut String) -> Result<()> {
                 *style,
                 tag.as_ref(),
             );
+            if let Some(tag) = tag.as_ref().filter(|tag| !tag.is_yaml_core_schema()) {
+                bail!("has the tag `{}`, which is not in JSON", tag.suffix);
+            }
             let is_number = *style == ScalarStyle::Plain && is_json_number(text);
             match scalar.with_context(|| format!("has `{text}`, which is not of its type"))? {
                 Scalar::Integer(_) | Scalar::FloatingPoint(_) if is_number => json.push_str(text),
@@ -148,7 +151,8 @@ n: 123456789012345678901234567890
             ("a: 1\n---\nb: 2\n", "has more than one document"),
             ("a: *none\n", "unknown anchor"),
             ("a: .inf\n", "has `.inf`, which is no number in JSON"),
-            ("a: !Ref b\n", ""),
+            ("a: !Ref b\n", "has the tag `Ref`"),
+            ("a: !Ref [b]\n", "has the tag `Ref`"),
             ("? [a]\n: b\n", "has a name that is not a text"),
             ("<<: {a: 1}\n", "has a merge key"),
             ("a: 1\na: 2\n", "duplicated key"),

@@ -8,7 +8,9 @@ use anyhow::{Context, Result};
 use clap::Args;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
-use webhooks_client::{Api, Customer, CustomersQuery, ListLimit, NewCustomer, WholeNumber};
+use webhooks_client::{
+    Api, ContactState, Customer, CustomersQuery, ListLimit, NewCustomer, WholeNumber,
+};
 
 use super::file::{Header, Line};
 use super::{Fields, NOT_SETTABLE, member, raw, subscriptions};
@@ -206,7 +208,12 @@ fn entry_of(shown: &Fields) -> Fields {
 
 /// The fields of a customer that a request can write, with its id.
 fn fields_of(customer: Customer) -> Fields {
+    // A list that a request gives counts as confirmed, so an address that is not is left out.
+    let confirmed = customer.contacts.into_iter();
+    let confirmed = confirmed.filter(|contact| contact.state == ContactState::Confirmed);
+    let contacts: Vec<_> = confirmed.map(|contact| contact.address).collect();
     let fields = NewCustomer {
+        contacts: (!contacts.is_empty()).then_some(contacts),
         name: customer.name,
         metadata: (!customer.metadata.is_empty()).then_some(customer.metadata),
         max_subscriptions: customer.max_subscriptions.map(WholeNumber),

@@ -208,6 +208,13 @@ fn canonical(name: &str, value: Value) -> Option<Value> {
             entries.remove(IMPORTED_FROM);
             Value::Object(entries)
         }
+        // Shown with their states. A request gives addresses, which count as confirmed.
+        ("contacts", Value::Array(contacts)) => {
+            let is_given = |contact: &Value| contact.get("state").is_none_or(|s| s == "confirmed");
+            let contacts = contacts.into_iter().filter(is_given);
+            let addresses = contacts.map(|shown| shown.get("address").cloned().unwrap_or(shown));
+            addresses.collect()
+        }
         // The system disables a subscription; a request can only pause it.
         ("status", Value::String(text)) if text == "disabled" => json!("paused"),
         (_, value) => value,
@@ -404,9 +411,14 @@ mod tests {
 
     #[test]
     fn a_customer_differs_by_the_fields_that_the_file_has() {
-        let stored = fields(r#"{"id":"a","name":"A","metadata":{"x":"1"},"version":2}"#);
+        let stored = fields(
+            r#"{"id":"a","name":"A","metadata":{"x":"1"},"version":2,"contacts":[
+            {"address":"a@example.com","state":"confirmed"},
+            {"address":"b@example.com","state":"pending"}]}"#,
+        );
         let differ = |json: &str| customer(&fields(json), Some(&stored)).unwrap();
         assert!(differ(r#"{"id":"a","name":"A"}"#).is_empty());
+        assert!(differ(r#"{"id":"a","contacts":["a@example.com"]}"#).is_empty());
         let changed = differ(r#"{"id":"a","metadata":{"y":"2"},"maxSubscriptions":5}"#);
         let wanted = json!({"metadata": {"x": null, "y": "2"}, "maxSubscriptions": 5});
         assert_eq!(Value::Object(changed), wanted);

@@ -1,8 +1,8 @@
 //! Contacts of a customer: the people who are told about its failing endpoints.
 //!
-//! A contact is an e-mail address, and whether it may be used. The operator's own are used at once,
-//! because the operator vouches for them. Nobody else may let the system write to an address: one
-//! that a customer adds is pending until somebody who reads its mail has confirmed it.
+//! A contact is an e-mail address with the state of its confirmation. Only the operator sets contacts.
+//! They are confirmed at once, because the operator vouches for them: nobody else may let the system
+//! write to an address.
 
 mod email_address;
 
@@ -15,14 +15,14 @@ pub use email_address::{EmailAddress, EmailAddressError};
 pub struct Contact {
     /// The address.
     pub address: EmailAddress,
-    /// Whether it may be used.
+    /// The state of its confirmation.
     pub state: ContactState,
 }
 
-/// Whether an address may be used.
+/// The state of the confirmation of an address: only a confirmed one is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContactState {
-    /// The operator has set it, or somebody who reads its mail has confirmed it.
+    /// The operator has set it.
     Confirmed,
 }
 

@@ -128,7 +128,7 @@ mod tests {
             ),
             (
                 r#"{"validation":"on"}"#,
-                "validation: must be one of off, warn, refuse",
+                "validation: must be one of `off`, `warn`, `refuse`",
             ),
             (
                 r#"{"validation":"warn","schema":{"properties":{"a":{"type":"text"}}}}"#,
