@@ -6,7 +6,6 @@
 //! The servers run in lockstep with the program.
 
 mod case;
-mod exchanges;
 mod run;
 mod tool;
 
@@ -42,9 +41,6 @@ pub(crate) struct Options {
     /// The folder of `deliver-webhook` with the features `bench` and `system-allocator`.
     #[arg(long, value_name = "FOLDER")]
     system_allocator: PathBuf,
-    /// The folder of the programs for comparison.
-    #[arg(long, value_name = "FOLDER")]
-    peers: PathBuf,
     /// A folder for the run's files and the tools' output.
     #[arg(long, value_name = "FOLDER")]
     work: PathBuf,
@@ -103,7 +99,6 @@ impl Bench<'_> {
         ] {
             cases.push(self.delivery(name, behaviour).await?);
         }
-        cases.push(self.bare_exchanges().await?);
         let shown = Box::pin(portal::Shown::write(&self.setup.aws, EVENTS_OF_THE_PORTAL)).await?;
         let pages = portal::Page::all(&shown).into_iter();
         let pages = pages.filter(portal::Page::is_counted);

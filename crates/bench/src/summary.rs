@@ -11,16 +11,17 @@ use webhooks_costs::Recorded;
 
 use crate::{
     baseline::Baseline,
-    check, floor, readme,
-    report::{Part, Table, Target},
+    check,
+    limits::limit_of,
+    readme,
+    report::{Part, Table, cell},
 };
 
 /// The parts, in the order of presentation.
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 7] = [
     "cold-start",
     "delivery",
     "functions",
-    "memory",
     "portal",
     "path",
     "isolation",
@@ -53,10 +54,7 @@ pub(crate) fn run(results: &Path, options: &Options) -> Result<()> {
     for name in PARTS {
         parts.extend(Part::load(results, name)?);
     }
-    println!(
-        "\n{}",
-        targets(&parts, &Baseline::load(&options.baseline)?).plain()
-    );
+    println!("\n{}", targets(&parts).plain());
     if let (true, Some(docs), Some(readme), Some(usage)) = (
         options.record,
         &options.docs,
@@ -91,14 +89,21 @@ fn record_usage(path: &Path, parts: &[Part]) -> Result<()> {
 }
 
 /// Returns each target with its figure and its limit.
-fn targets(parts: &[Part], baseline: &Baseline) -> Table {
+fn targets(parts: &[Part]) -> Table {
     let mut table = Table::new("Targets", &["what", "at most", "is", "", "what limits it"]);
-    let timed = parts.iter().flat_map(|part| &part.targets);
-    for row in timed.map(Target::row) {
-        table.row(row);
-    }
-    if let Some(target) = floor::target(baseline) {
-        table.row(target.row());
+    for target in parts.iter().flat_map(|part| &part.targets) {
+        table.row([
+            target.name.clone(),
+            target.unit.text(target.at_most),
+            cell(target.measured, target.unit),
+            if target.is_missed() {
+                "**missed**"
+            } else {
+                "met"
+            }
+            .to_owned(),
+            limit_of(&target.name).to_owned(),
+        ]);
     }
     table
 }
@@ -117,7 +122,7 @@ fn beginning(baseline: &Baseline) -> String {
 fn page(parts: &[Part], baseline: &Baseline) -> String {
     let mut page = beginning(baseline);
     // Writing to a string cannot fail.
-    let _ = writeln!(page, "{}", targets(parts, baseline).markdown());
+    let _ = writeln!(page, "{}", targets(parts).markdown());
     for part in parts {
         let _ = writeln!(
             page,

@@ -4,9 +4,7 @@ use crate::ask::Yes;
 use crate::terminal::{Cell, Style, Table, Tone};
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use webhooks_client::{
-    Api, Contact, Customer, CustomerPatch, CustomersQuery, NewCustomer, WholeNumber,
-};
+use webhooks_client::{Api, Customer, CustomerPatch, CustomersQuery, NewCustomer, WholeNumber};
 
 use crate::answer::{Listed, Paging, send, show};
 use crate::body::Body;
@@ -41,7 +39,6 @@ Example:
 Examples:
   webhooks customers update cust_1001 --name 'Example Ltd'
   webhooks customers update cust_1001 --metadata plan=gold --remove-metadata trial --if-version 3
-  webhooks customers update cust_1001 --contact ops@example.com --contact dev@example.com
   webhooks customers update cust_1001 --remove name")]
     Update(Update),
     /// Delete a customer and all its data: subscriptions, messages, deliveries. It runs in the
@@ -84,10 +81,6 @@ struct Fields {
     /// The largest number of webhooks a second to all of its subscriptions together.
     #[arg(long, value_name = "COUNT")]
     rate_limit_per_second: Option<u32>,
-    /// The e-mail address of a person who is told about failing endpoints. Repeatable; all others
-    /// are removed.
-    #[arg(long = "contact", value_name = "ADDRESS")]
-    contacts: Vec<String>,
 }
 
 /// Options of `customers put`.
@@ -107,7 +100,7 @@ pub(crate) struct Update {
     #[command(flatten)]
     named: Named,
     /// Remove a field. Repeatable.
-    #[arg(long, value_name = "FIELD", value_parser = ["name", "metadata", "maxSubscriptions", "rateLimitPerSecond", "contacts"])]
+    #[arg(long, value_name = "FIELD", value_parser = ["name", "metadata", "maxSubscriptions", "rateLimitPerSecond"])]
     remove: Vec<String>,
     /// Remove one name of the metadata. Repeatable.
     #[arg(long = "remove-metadata", value_name = "NAME")]
@@ -150,13 +143,6 @@ impl Command {
     }
 }
 
-impl Fields {
-    /// The contacts, if one is given.
-    fn contacts(&self) -> Option<Vec<String>> {
-        (!self.contacts.is_empty()).then(|| self.contacts.clone())
-    }
-}
-
 impl Put {
     fn body(&self) -> NewCustomer {
         let metadata = &self.fields.metadata;
@@ -165,7 +151,6 @@ impl Put {
             metadata: (!metadata.is_empty()).then(|| metadata.iter().cloned().collect()),
             max_subscriptions: self.fields.max_subscriptions.map(WholeNumber),
             rate_limit_per_second: self.fields.rate_limit_per_second.map(WholeNumber),
-            contacts: self.fields.contacts(),
         }
     }
 }
@@ -187,7 +172,6 @@ impl Update {
             metadata: map_patch(&self.fields.metadata, &self.remove_metadata),
             max_subscriptions: self.fields.max_subscriptions.map(WholeNumber).into(),
             rate_limit_per_second: self.fields.rate_limit_per_second.map(WholeNumber).into(),
-            contacts: self.fields.contacts().into(),
         })?;
         for field in &self.remove {
             changes.remove(field);
@@ -230,10 +214,6 @@ fn text(customer: &Customer, style: Style) -> String {
     facts.maybe("at most", most);
     let rate = customer.rate_limit_per_second;
     facts.maybe("rate", rate.map(|rate| format!("{rate} a second")));
-    for contact in &customer.contacts {
-        let Contact { address, state } = contact;
-        facts.add("contact", format!("{address} ({state})"));
-    }
     facts.add("subscriptions", customer.subscriptions.to_string());
     if let Some(deletion) = &customer.deletion {
         let (at, deleted) = (&deletion.requested_at, deletion.deleted_items);
@@ -268,7 +248,7 @@ impl Report for Listed<Customer> {
 mod tests {
     use clap::Parser;
     use serde_json::{Value, json};
-    use webhooks_client::{ContactState, CustomerDeletion};
+    use webhooks_client::CustomerDeletion;
 
     use super::*;
 
@@ -311,10 +291,6 @@ mod tests {
             metadata: [("plan".to_owned(), "gold".to_owned())].into(),
             max_subscriptions: Some(5),
             rate_limit_per_second: Some(9),
-            contacts: vec![Contact {
-                address: "ops@example.com".to_owned(),
-                state: ContactState::Confirmed,
-            }],
             subscriptions: 2,
             deletion: Some(CustomerDeletion {
                 requested_at: at.to_owned(),

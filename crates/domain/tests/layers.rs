@@ -12,7 +12,6 @@ const LAYERS: [(&str, &[&str]); 3] = [
     (
         "model",
         &[
-            "contact",
             "data_key",
             "errors",
             "event_type",
@@ -23,7 +22,6 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "queue",
             "text",
             "timestamp",
-            "retention",
             "fields",
             "ids",
             "payload_shape",
@@ -65,10 +63,8 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "deliver",
             "publish",
             "count_attempts",
-            "check_event",
             "look_up",
             "resend",
-            "cancel",
             "send_test",
             "sweep",
             "lists",

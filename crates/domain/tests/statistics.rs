@@ -41,7 +41,6 @@ fn report(outcome: AttemptOutcome, at: Timestamp) -> Report {
             trigger: DeliveryTrigger::Event,
         },
         changes: Vec::new(),
-        warning: None,
     }
 }
 

@@ -101,7 +101,6 @@ const fn name(class: OutcomeClass) -> &'static str {
         OutcomeClass::TimedOut => "nTimedOut",
         OutcomeClass::Unreachable => "nUnreachable",
         OutcomeClass::Blocked => "nBlocked",
-        OutcomeClass::NoToken => "nNoToken",
     }
 }
 

@@ -12,7 +12,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod address;
-mod client_certificate;
 mod custom_headers;
 mod event;
 mod event_type;
@@ -21,5 +20,4 @@ mod law;
 mod near;
 mod queue_message;
 mod retry_after;
-mod transform;
 mod url;

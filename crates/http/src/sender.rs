@@ -17,8 +17,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
 use url::Position;
-use webhooks_domain::outbound::authentication::ClientIdentity;
 use webhooks_domain::outbound::{
     AddressPolicy, AttemptOutcome, DeniedHosts, EndpointHost, EndpointUrl, KeptResponseBytes,
     Method, ResponseBody, ResponseHeaders, Timings, WebhookRequest, WebhookResponse,
@@ -29,18 +29,18 @@ use crate::body::{Ending, read_body};
 use crate::connection::{Connection, NoResponse};
 use crate::dial;
 use crate::excerpt::Excerpt;
-use crate::failure::{Client, Failure};
+use crate::failure::Failure;
 use crate::head;
 use crate::phase::Phase;
-use crate::pool::{Pool, Route};
+use crate::pool::Pool;
 use crate::resolver::{self, CheckedResolver};
-use crate::tls::Tls;
+use crate::tls;
 
 /// Sends webhooks over HTTP/1.1. A clone is cheap and shares the connections.
 #[derive(Clone)]
 pub struct HttpSender {
     resolver: CheckedResolver,
-    tls: Arc<Tls>,
+    tls: TlsConnector,
     pool: Arc<Pool>,
     policy: AddressPolicy,
     denied: DeniedHosts,
@@ -133,7 +133,7 @@ impl HttpSender {
     ) -> Result<Self, HttpSenderError> {
         Ok(Self {
             resolver: CheckedResolver::new(resolver, policy.clone()),
-            tls: Arc::new(Tls::new(roots)?),
+            tls: TlsConnector::from(Arc::new(tls::config(roots)?)),
             pool: Arc::new(Pool::new()),
             policy,
             denied: DeniedHosts::default(),
@@ -154,20 +154,20 @@ impl HttpSender {
         Self { denied, ..self }
     }
 
-    pub(crate) fn bound(&self, request: &WebhookRequest, started: Instant) -> Bound {
+    fn bound(&self, request: &WebhookRequest, started: Instant) -> Bound {
         let limit = match request.timeout {
             Some(timeout) => self.limit.min(timeout.into()),
             None => self.limit,
         };
         Bound {
             limit,
-            deadline: started + limit.saturating_sub(request.spent),
+            deadline: started + limit,
         }
     }
 
     /// Refuses an address in the URL, which never reaches the resolver. A URL is also checked
     /// when it is parsed, but possibly against different development networks and denied hosts.
-    pub(crate) fn check_url(&self, url: &EndpointUrl) -> Result<(), Failure> {
+    fn check_url(&self, url: &EndpointUrl) -> Result<(), Failure> {
         self.denied
             .check(url.host())
             .map_err(|denied| Failure::blocked(&denied.to_string()))?;
@@ -195,27 +195,24 @@ impl HttpSender {
     /// If a kept connection fails before the peer has sent anything, that is no failure of the
     /// endpoint (RFC 9112, 9.3.1). The request is then repeated on a fresh connection, within
     /// the same deadline.
-    pub(crate) async fn request(
+    async fn request(
         &self,
         request: &Prepared,
         url: &EndpointUrl,
         bound: Bound,
         course: &mut Course,
     ) -> Result<Answer, Failure> {
-        if let Some(mut kept) = self.pool.take(&request.route) {
+        if let Some(mut kept) = self.pool.take(&request.origin) {
             match course.send(&mut kept, request, bound).await? {
                 Ok(response) => return Ok(Answer::Whole(kept, response)),
                 Err(failure) if failure.heard.is_empty() => {}
-                Err(failure) => {
-                    return Answer::from_failure(&failure, kept.address(), request.client());
-                }
+                Err(failure) => return Answer::from_failure(&failure, kept.address()),
             }
         }
-        let identity = request.identity.as_deref();
-        let mut fresh = self.connect(url, identity, bound, course).await?;
+        let mut fresh = self.connect(url, bound, course).await?;
         match course.send(&mut fresh, request, bound).await? {
             Ok(response) => Ok(Answer::Whole(fresh, response)),
-            Err(failure) => Answer::from_failure(&failure, fresh.address(), request.client()),
+            Err(failure) => Answer::from_failure(&failure, fresh.address()),
         }
     }
 
@@ -223,7 +220,6 @@ impl HttpSender {
     async fn connect(
         &self,
         url: &EndpointUrl,
-        identity: Option<&ClientIdentity>,
         bound: Bound,
         course: &mut Course,
     ) -> Result<Connection, Failure> {
@@ -256,14 +252,11 @@ impl HttpSender {
         let _ = stream.set_nodelay(true);
         let connection = if url.is_https() {
             let started = Instant::now();
-            let connector = self.tls.connector(identity).map_err(|_| {
-                Failure::unreachable("tls: client certificate and key cannot be used")
-            })?;
-            let handshake = connector.connect(server_name(url)?, stream);
+            let handshake = self.tls.connect(server_name(url)?, stream);
             let stream = bound
                 .wait(Phase::Connect, handshake)
                 .await?
-                .map_err(|error| Failure::from_handshake(&error, Client::of(identity)))?;
+                .map_err(|error| Failure::from_handshake(&error))?;
             timings.tls_ms = Some(elapsed_ms(started));
             Connection::over(stream, address).await
         } else {
@@ -281,14 +274,14 @@ impl HttpSender {
             Ok(prepared) => self
                 .request(&prepared, &url, bound, &mut course)
                 .await
-                .map(|answer| (answer, prepared.route)),
+                .map(|answer| (answer, prepared.origin)),
             Err(failure) => Err(failure),
         };
         let duration_ms = elapsed_ms(started);
         let Course { dialled, timings } = course;
         let response = match answered {
-            Ok((Answer::Whole(connection, response), route)) => {
-                self.finish(connection, response, route, bound).await
+            Ok((Answer::Whole(connection, response), origin)) => {
+                self.finish(connection, response, origin, bound).await
             }
             Ok((Answer::Status(status, address), _)) => WebhookResponse {
                 outcome: outcome(status),
@@ -320,17 +313,12 @@ impl HttpSender {
         }
     }
 
-    /// Keeps a connection for the next request as this one.
-    pub(crate) fn keep(&self, request: Prepared, connection: Connection) {
-        self.pool.keep(request.route, connection);
-    }
-
     /// Reads the needed part of the body, and keeps the connection if it can be used again.
     async fn finish(
         &self,
         mut connection: Connection,
         response: Response<Incoming>,
-        route: Route,
+        origin: String,
         bound: Bound,
     ) -> WebhookResponse {
         let (head, mut body) = response.into_parts();
@@ -348,7 +336,7 @@ impl HttpSender {
         let (body, ending) = read_body(&mut body, bound, Excerpt::of(kept_bytes)).await;
         if matches!(ending, Ending::Complete) && !is_ambiguous(&head.headers) {
             connection.finish();
-            self.pool.keep(route, connection);
+            self.pool.keep(origin, connection);
         }
         WebhookResponse {
             outcome,
@@ -375,7 +363,7 @@ impl WebhookSender for HttpSender {
 
 /// The course of an exchange until its answer.
 #[derive(Default)]
-pub(crate) struct Course {
+struct Course {
     /// The addresses to which a new connection was tried.
     dialled: Vec<IpAddr>,
     timings: Timings,
@@ -399,7 +387,7 @@ impl Course {
 }
 
 /// An endpoint's answer.
-pub(crate) enum Answer {
+enum Answer {
     Whole(Connection, Response<Incoming>),
     /// Only the status could be read from the head.
     Status(StatusCode, IpAddr),
@@ -407,11 +395,7 @@ pub(crate) enum Answer {
 
 impl Answer {
     /// Accepts a complete head even if the client refuses it.
-    fn from_failure(
-        failure: &NoResponse,
-        address: IpAddr,
-        client: Client,
-    ) -> Result<Self, Failure> {
+    fn from_failure(failure: &NoResponse, address: IpAddr) -> Result<Self, Failure> {
         let status = failure
             .error
             .is_parse()
@@ -419,7 +403,7 @@ impl Answer {
             .flatten();
         match status {
             Some(status) => Ok(Self::Status(status, address)),
-            None => Err(Failure::from_exchange(failure, client)),
+            None => Err(Failure::from_exchange(failure)),
         }
     }
 }
@@ -433,17 +417,16 @@ fn outcome(status: StatusCode) -> AttemptOutcome {
 }
 
 /// A request that can be sent more than once.
-pub(crate) struct Prepared {
+struct Prepared {
     method: HttpMethod,
-    route: Route,
-    identity: Option<Box<ClientIdentity>>,
+    origin: String,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 }
 
 impl Prepared {
-    pub(crate) fn new(request: WebhookRequest) -> Result<Self, Failure> {
+    fn new(request: WebhookRequest) -> Result<Self, Failure> {
         let url = request.url.as_url();
         let target = &url[Position::BeforePath..Position::AfterQuery];
         let uri = Uri::try_from(target)
@@ -457,19 +440,11 @@ impl Prepared {
                 Method::Put => HttpMethod::PUT,
                 Method::Patch => HttpMethod::PATCH,
             },
-            route: Route {
-                origin: request.url.origin(),
-                identity: request.identity.as_ref().map(|identity| identity.id()),
-            },
-            identity: request.identity,
+            origin: request.url.origin(),
             uri,
             headers: header_map(host, &request.headers)?,
             body: request.body.into(),
         })
-    }
-
-    fn client(&self) -> Client {
-        Client::of(self.identity.as_deref())
     }
 
     fn to_http(&self) -> Request<Full<Bytes>> {
@@ -485,7 +460,7 @@ impl Prepared {
 
 /// Returns true if the peer gave the body's length in two ways. Then the next response might
 /// really be a part of this one, so the connection is not used again (RFC 9112, 6.3).
-pub(crate) fn is_ambiguous(headers: &HeaderMap) -> bool {
+fn is_ambiguous(headers: &HeaderMap) -> bool {
     headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH)
 }
 

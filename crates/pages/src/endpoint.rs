@@ -2,7 +2,6 @@
 
 mod actions;
 mod body;
-mod certificate;
 mod form;
 mod secrets;
 mod settings;

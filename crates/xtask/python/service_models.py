@@ -106,7 +106,6 @@ OPERATIONS = {
         "UploadPart",
     ],
     "scheduler": ["GetSchedule", "UpdateSchedule"],
-    "sesv2": ["CreateEmailIdentity", "SendEmail"],
     "sqs": [
         "ChangeMessageVisibility",
         "ChangeMessageVisibilityBatch",

@@ -40,8 +40,6 @@ pub(crate) enum Variant {
     /// The same delivery function with the system's allocator, so that allocations can be
     /// counted.
     CountedAllocations,
-    /// The programs for comparison, built in the same way.
-    CountedPeers,
     /// The program that counts. It is not counted itself, so it is not optimised.
     Counter,
     /// The program that writes every page of the portal.
@@ -56,12 +54,11 @@ impl Variant {
     fn arguments(self) -> &'static str {
         match self {
             Self::Deployed => {
-                "--workspace --bins --exclude xtask --exclude webhooks-cli --exclude webhooks-bench \
-                 --exclude bench-peers"
+                "--workspace --bins --exclude xtask --exclude webhooks-cli --exclude webhooks-bench"
             }
             Self::WithFailpoints => {
                 "--workspace --bins --exclude xtask --exclude webhooks-cli --exclude webhooks-bench \
-                 --exclude bench-peers --features deliver-webhook/failpoints"
+                 --features deliver-webhook/failpoints"
             }
             // No package is named, so the default members are built, as with `sam build`.
             Self::Released => "--release --bins",
@@ -69,7 +66,7 @@ impl Variant {
             Self::Measured => {
                 "--profile measured --package deliver-webhook --features deliver-webhook/bench"
             }
-            Self::Peers => "--release --package webhooks-bench --package bench-peers --bins",
+            Self::Peers => "--release --package webhooks-bench --bins",
             // All three choose the same packages, so they share their dependencies, and every
             // function has the feature `patient`.
             Self::Counted => "--profile counted --bins --features deliver-webhook/patient",
@@ -81,9 +78,7 @@ impl Variant {
                 "--profile counted --bin deliver-webhook \
                  --features deliver-webhook/patient,deliver-webhook/bench,deliver-webhook/system-allocator"
             }
-            Self::CountedPeers => "--profile counted --package bench-peers --bins",
-            // As a part of the workspace, so that it shares its dependencies with the tests.
-            Self::Counter => "--workspace --bin webhooks-bench",
+            Self::Counter => "--package webhooks-bench --bin webhooks-bench",
             Self::Gallery => "--workspace --example gallery",
         }
     }

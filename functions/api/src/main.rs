@@ -2,7 +2,6 @@
 
 mod audit;
 mod body;
-mod cancel;
 mod customers;
 mod deliveries;
 mod dependencies;

@@ -132,7 +132,6 @@ mod tests {
                 trigger: DeliveryTrigger::Event,
             },
             changes: Vec::new(),
-            warning: None,
         }
     }
 

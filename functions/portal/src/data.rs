@@ -5,7 +5,6 @@
 //! of the table, for the scope of the console.
 
 mod allowance;
-mod catalogue;
 mod recoveries;
 
 use std::time::Duration;
@@ -22,7 +21,7 @@ use webhooks_domain::portal_access::CustomerScope;
 use webhooks_domain::portal_allowance::PortalAllowance;
 use webhooks_domain::portal_session::{Capability, DailyLimits, LimitedAction};
 use webhooks_domain::ports::{
-    CatalogueTable, Clock, CustomerTable, DeliveryQueue, DeliveryReader, Directory, ExchangeReader,
+    Clock, CustomerTable, DeliveryQueue, DeliveryReader, Directory, ExchangeReader,
     PortalAccessTable, PortalUsageTable, RecoveryTable, RecoveryWorkflow, ResendTable,
     StatisticsTable, StoreError, SubscriptionTable, UnhealthyIndex,
 };
@@ -55,7 +54,6 @@ pub(crate) trait Table:
     + RecoveryTable
     + StatisticsTable
     + CustomerTable
-    + CatalogueTable
     + UnhealthyIndex
     + Clone
     + Send
@@ -75,7 +73,6 @@ impl<T> Table for T where
         + RecoveryTable
         + StatisticsTable
         + CustomerTable
-        + CatalogueTable
         + UnhealthyIndex
         + Clone
         + Send

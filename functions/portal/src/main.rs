@@ -16,7 +16,6 @@
 mod actions;
 mod answer;
 mod api;
-mod catalogue;
 mod change;
 mod console;
 mod cookies;

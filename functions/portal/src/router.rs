@@ -3,7 +3,6 @@
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Request, RequestExt};
 use ring::rand::SystemRandom;
-use webhooks_domain::catalogue::TypeName;
 use webhooks_domain::ids::{CustomerId, DeliveryId, RecoveryId, SubscriptionId};
 use webhooks_domain::portal_access::PortalAccess;
 use webhooks_domain::ports::Clock;
@@ -29,7 +28,7 @@ pub(crate) struct Portal<T, Q, W, C> {
 }
 
 /// A page of one customer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     Endpoints,
     Endpoint(SubscriptionId),
@@ -40,8 +39,6 @@ pub(crate) enum Target {
     Delivery(DeliveryId),
     Recoveries(SubscriptionId),
     Recovery(SubscriptionId, RecoveryId),
-    EventTypes,
-    EventType(TypeName),
 }
 
 impl Target {
@@ -66,8 +63,6 @@ impl Target {
                 recovery,
                 ..
             } => Self::Recovery(subscription.parse().ok()?, recovery.parse().ok()?),
-            Route::EventTypes { .. } => Self::EventTypes,
-            Route::EventType { event_type, .. } => Self::EventType(event_type.parse().ok()?),
             _ => return None,
         };
         Some((route.customer()?.parse().ok()?, target))
@@ -78,7 +73,6 @@ impl Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Resend(DeliveryId),
-    Cancel(DeliveryId),
     CountRecovery(SubscriptionId),
     StartRecovery(SubscriptionId),
     StopRecovery(SubscriptionId, RecoveryId),
@@ -92,7 +86,6 @@ impl Action {
     fn of(route: &Route) -> Option<(CustomerId, Self)> {
         let action = match route {
             Route::ResendDelivery { delivery, .. } => Self::Resend(delivery.parse().ok()?),
-            Route::CancelDelivery { delivery, .. } => Self::Cancel(delivery.parse().ok()?),
             Route::CountRecovery { subscription, .. } => {
                 Self::CountRecovery(subscription.parse().ok()?)
             }

@@ -60,7 +60,6 @@ pub(crate) fn reader(stack: &Stack) -> Result<EventReader> {
         idempotency_key: pointer("IdempotencyKeyPointer", "/detail/idempotencyKey")?,
         // No id depends on it.
         deadline: "/detail/webhookDeadline".parse()?,
-        deliver_at: "/detail/webhookDeliverAt".parse()?,
     })
 }
 
@@ -109,7 +108,6 @@ mod tests {
             customer_id: "/detail/customerId".parse().unwrap(),
             idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
             deadline: "/detail/webhookDeadline".parse().unwrap(),
-            deliver_at: "/detail/webhookDeliverAt".parse().unwrap(),
         }
     }
 

@@ -2,10 +2,7 @@
 
 use std::future::Future;
 
-use super::{
-    Directory, ExchangeReader, InsertOutcome, StoreError, SubscriptionTable, TokenStore,
-    WriteOutcome,
-};
+use super::{ExchangeReader, InsertOutcome, StoreError, SubscriptionTable, WriteOutcome};
 use crate::delivery::{
     Attempt, Delivery, DeliveryStatus, DueEntry, ExchangeId, Reopening, Verdict,
 };
@@ -57,10 +54,9 @@ pub trait LimiterStore {
     ) -> impl Future<Output = Result<LimiterOutcome, StoreError>> + Send;
 }
 
-/// The table as [`crate::deliver`] uses it: subscriptions with their health, deliveries, limiters,
-/// access tokens.
+/// The table as [`crate::deliver`] uses it: subscriptions with their health, deliveries, limiters.
 pub trait DeliveryTable:
-    SubscriptionTable + DeliveryReader + LimiterStore + ExchangeReader + TokenStore
+    SubscriptionTable + DeliveryReader + LimiterStore + ExchangeReader
 {
     /// Reads the limit of a customer. `None` if it has none. The read may be eventually consistent.
     fn customer_limit(
@@ -79,14 +75,6 @@ pub trait DeliveryTable:
         verdict: &Verdict,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 
-    /// Adds an attempt to a delivery that was cancelled during it, if the delivery has exactly the
-    /// attempts before this one. Nothing else changes. A repetition is a conflict.
-    fn record_cancelled(
-        &self,
-        id: &DeliveryId,
-        attempt: &Attempt,
-    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
-
     /// Stores the body of an answer beside its attempt, until a time. A repetition replaces it.
     fn store_body(
         &self,
@@ -102,24 +90,6 @@ pub trait DeliveryTable:
         id: &DeliveryId,
         attempts: u32,
         status: DeliveryStatus,
-    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
-}
-
-/// The table for the use case that cancels a message.
-pub trait CancelTable: DeliveryReader + Directory {
-    /// Marks a message as cancelled at a time, if there is such a message. A message that is marked
-    /// already keeps its time.
-    fn mark_cancelled(
-        &self,
-        id: &MessageId,
-        at: Timestamp,
-    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
-
-    /// Cancels a delivery that is pending or held, if it still has the status and the attempts that
-    /// were read. A repetition is a conflict.
-    fn cancel(
-        &self,
-        read: &Delivery,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 

@@ -1,7 +1,6 @@
 //! Customers: list, read and change.
 
 use crate::broken::Readable;
-use crate::contact::Contacts;
 use crate::customer::{Customer, CustomerName};
 use crate::fields::FieldError;
 use crate::ids::CustomerId;
@@ -61,8 +60,6 @@ pub struct CustomerChange {
     pub max_subscriptions: Change<MaxSubscriptions>,
     /// `rateLimitPerSecond`
     pub rate_limit: Change<RateLimit>,
-    /// `contacts`, all of them
-    pub contacts: Change<Contacts>,
 }
 
 /// The fields of a customer that a request writes as a whole.
@@ -76,8 +73,6 @@ pub struct CustomerFields {
     pub max_subscriptions: Option<MaxSubscriptions>,
     /// `rateLimitPerSecond`
     pub rate_limit: Option<RateLimit>,
-    /// `contacts`
-    pub contacts: Contacts,
 }
 
 /// The result of a request that writes a customer.
@@ -135,14 +130,12 @@ impl<T: CustomerTable, C: Clock> Customers<T, C> {
                 metadata,
                 max_subscriptions,
                 rate_limit,
-                contacts,
             } = fields.clone();
             Ok(Customer {
                 name,
                 metadata,
                 max_subscriptions,
                 rate_limit,
-                contacts,
                 ..current
             })
         };
@@ -163,16 +156,12 @@ impl<T: CustomerTable, C: Clock> Customers<T, C> {
                 metadata,
                 max_subscriptions,
                 rate_limit,
-                contacts,
             } = change.clone();
             Ok(Customer {
                 rate_limit: rate_limit.apply(current.rate_limit),
                 max_subscriptions: max_subscriptions.apply(current.max_subscriptions),
                 name: name.apply(current.name.clone()),
                 metadata: metadata.metadata(current.metadata.clone())?,
-                contacts: contacts
-                    .apply(Some(current.contacts.clone()))
-                    .unwrap_or_default(),
                 ..current
             })
         };

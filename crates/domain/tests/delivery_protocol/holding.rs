@@ -55,7 +55,6 @@ fn held(deliveries: usize) -> (Stage, Vec<DeliveryId>) {
         circuit: Some(circuit),
         hold: Some(hold),
         slow_since: None,
-        warned: None,
     });
     stage.handle_visible();
     assert!(stage.are(&ids, samples::AWAITING_ENDPOINT));

@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod access_tokens;
 mod authentication;
-mod cancelling;
 mod cases;
 mod circuit_breaker;
 mod customer_limits;
@@ -19,4 +17,3 @@ mod resending;
 mod shapes;
 mod stage;
 mod testing;
-mod waiting;

@@ -9,7 +9,6 @@
 mod addresses;
 mod authority;
 mod body;
-pub(crate) mod client_certificates;
 mod connection;
 mod details;
 mod dns;
@@ -23,7 +22,6 @@ mod request;
 mod status;
 mod timings;
 mod tls;
-mod tokens;
 
 use std::time::{Duration, Instant};
 
@@ -87,8 +85,6 @@ fn request(url: &str) -> WebhookRequest {
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
         body: b"{}".to_vec(),
         timeout: None,
-        spent: Duration::ZERO,
-        identity: None,
     }
 }
 

@@ -1,7 +1,6 @@
 //! The portal on the in-memory backend, with the events that Lambda sends.
 
 mod api;
-mod catalogue;
 mod console;
 mod costs;
 mod entering;

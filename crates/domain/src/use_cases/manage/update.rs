@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::mem;
 
-use crate::catalogue::UnknownType;
 use crate::fields::FieldError;
 use crate::health::Health;
 use crate::ids::{CustomerId, SubscriptionId};
@@ -11,9 +10,7 @@ use crate::manage::check_version;
 use crate::manage::error::conflict;
 use crate::manage::{ExpectedVersion, Manage, ManageError, SubscriptionChange};
 use crate::outbound::EndpointAuthentication;
-use crate::ports::{
-    CatalogueTable, Clock, DataKeyStore, HealthFate, KeyService, SubscriptionStore, WriteOutcome,
-};
+use crate::ports::{Clock, DataKeyStore, HealthFate, KeyService, SubscriptionStore, WriteOutcome};
 use crate::signing::{SealedSecrets, Secret};
 use crate::subscription::{BrokenSubscription, Subscription, SubscriptionStatus};
 use crate::vault::{Vault, VaultError};
@@ -26,8 +23,6 @@ pub struct Updated {
     pub before: Subscription,
     /// The subscription after the change.
     pub subscription: Subscription,
-    /// The event types that it has gained and that are not in the catalogue.
-    pub unknown_types: Vec<UnknownType>,
 }
 
 impl Updated {
@@ -77,7 +72,7 @@ impl Updated {
 
 impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
 where
-    T: SubscriptionStore + CatalogueTable,
+    T: SubscriptionStore,
     S: DataKeyStore,
     K: KeyService,
     C: Clock,
@@ -102,8 +97,6 @@ where
             }
             shown => shown?,
         };
-        let (wanted, current) = (change.event_types.as_ref(), &before.event_types);
-        let unknown_types = self.unknown_types(customer, wanted, Some(current)).await?;
         let makes_active = change.status == Some(SubscriptionStatus::Active);
         let mut changed = self.changed(&before, change).await?;
         let now = self.clock.now();
@@ -118,7 +111,6 @@ where
             return Ok(Updated {
                 subscription: before.clone(),
                 before,
-                unknown_types,
             });
         }
         if (Subscription {
@@ -132,7 +124,6 @@ where
                 WriteOutcome::Written => Ok(Updated {
                     before,
                     subscription: changed,
-                    unknown_types,
                 }),
                 WriteOutcome::Conflict => Err(conflict(*id, expected)),
             };
@@ -148,7 +139,6 @@ where
         Ok(Updated {
             before,
             subscription,
-            unknown_types,
         })
     }
 
@@ -174,12 +164,7 @@ where
             return Err(FieldError::new(&first.field, problem).into());
         }
         let can_read_requests = broken.can_read_requests();
-        let can_read_types = broken.can_read("eventTypes");
         let before = broken.readable;
-        let customer = &before.customer_id;
-        let wanted = change.event_types.as_ref();
-        let current = can_read_types.then_some(&before.event_types);
-        let unknown_types = self.unknown_types(customer, wanted, current).await?;
         let now = self.clock.now();
         let mut changed = self.changed(&before, change).await?;
         changed.health = before.health.of_new_endpoint(now);
@@ -197,7 +182,6 @@ where
         Ok(Updated {
             before,
             subscription,
-            unknown_types,
         })
     }
 
