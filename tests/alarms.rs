@@ -116,7 +116,33 @@ const PROVOKED_BY: &[(&str, Option<(&str, &str)>)] = &[
         )),
     ),
     ("WorkflowTimeoutsAlarm", None),
+    (
+        "NotificationDeadLettersAlarm",
+        Some((
+            "functions/notify-contacts/src/main.rs",
+            "a_poison_event_or_address_stops_no_other",
+        )),
+    ),
+    (
+        "NotificationQueueAgeAlarm",
+        Some((
+            "functions/notify-contacts/src/main.rs",
+            "what_has_no_time_left_goes_back_to_the_queue",
+        )),
+    ),
 ];
+
+/// The conditions of alarms of functions that may be absent.
+const OPTIONAL: [&str; 3] = [
+    "MonitorsPortal",
+    "MonitorsNotifications",
+    "MonitorsNotifyContacts",
+];
+
+fn is_optional(resource: &Value) -> bool {
+    let condition = resource["Condition"].as_str();
+    condition.is_some_and(|condition| OPTIONAL.contains(&condition))
+}
 
 #[test]
 fn every_queue_has_an_alarm_for_its_messages_or_for_their_age() {
@@ -259,7 +285,10 @@ fn ten_alarms_are_essential_and_the_others_are_for_full_monitoring() {
     assert_eq!(essential.len(), 10, "{essential:#?}");
     let portal = by_condition("MonitorsPortal");
     assert_eq!(portal.len(), 4, "{portal:#?}");
-    let all = alarms(&template).len();
+    // Two that should wake a person, and two for full monitoring.
+    let notifications = ["MonitorsNotifications", "MonitorsNotifyContacts"].map(by_condition);
+    assert_eq!(notifications.each_ref().map(BTreeSet::len), [2, 2]);
+    let all = alarms(&template).len() - 4;
     let rest = by_condition("MonitorsAll").len() + portal.len();
     assert_eq!(essential.len() + rest, all);
     // These three watch for events that were not processed.
@@ -279,6 +308,16 @@ fn ten_alarms_are_essential_and_the_others_are_for_full_monitoring() {
         {"Condition": "RunsPortal"},
     ]});
     assert_eq!(template["Conditions"]["MonitorsPortal"], with_portal);
+    for (name, monitoring) in [
+        ("MonitorsNotifications", "MonitorsEssentials"),
+        ("MonitorsNotifyContacts", "MonitorsAll"),
+    ] {
+        let with_sender = json!({"Fn::And": [
+            {"Condition": monitoring},
+            {"Condition": "SendsNotifications"},
+        ]});
+        assert_eq!(template["Conditions"][name], with_sender);
+    }
     assert_eq!(
         template["Resources"]["Dashboard"]["Condition"],
         "MonitorsAll"
@@ -315,7 +354,7 @@ fn the_dashboard_names_only_existing_resources_and_metrics() {
     // The dashboard must not name a resource that may be absent.
     let expected = resources_of(&template, "AWS::CloudWatch::Alarm")
         .into_iter()
-        .filter(|(_, alarm)| alarm["Condition"] != "MonitorsPortal")
+        .filter(|(_, alarm)| !is_optional(alarm))
         .map(|(id, _)| format!("${{{id}.Arn}}"))
         .collect();
     assert_eq!(shown, expected);
@@ -325,7 +364,11 @@ fn the_dashboard_names_only_existing_resources_and_metrics() {
 fn every_queue_is_on_the_dashboard() {
     let template = template::load().unwrap();
     let rows = metric_rows(&dashboard());
-    for (queue, _) in resources_of(&template, "AWS::SQS::Queue") {
+    for (queue, resource) in resources_of(&template, "AWS::SQS::Queue") {
+        // The dashboard must not name a resource that may be absent.
+        if resource["Condition"] == "SendsNotifications" {
+            continue;
+        }
         let name = format!("${{{queue}.QueueName}}");
         assert!(rows.iter().any(|row| row[3] == *name), "{queue}");
     }

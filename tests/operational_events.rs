@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::{Value, json};
-use webhooks_domain::operational::{About, Kind, LastAttempt, OperationalEvent, SOURCE};
+use webhooks_domain::health::WarningStep;
+use webhooks_domain::operational::{
+    About, EndpointInTrouble, Kind, LastAttempt, OperationalEvent, SOURCE,
+};
 use webhooks_domain::outbound::AttemptOutcome;
 use webhooks_tests::template;
 
@@ -15,6 +18,15 @@ fn read(folder: &str, kind: Kind) -> Value {
     let file = format!("events/{folder}/{}.json", kind.as_str());
     let text = fs::read_to_string(template::root().join(&file)).expect(&file);
     serde_json::from_str(&text).expect(&file)
+}
+
+fn last_attempt() -> LastAttempt {
+    LastAttempt {
+        number: 1,
+        at: "2026-05-07T15:02:44.090Z".to_owned(),
+        outcome: AttemptOutcome::HttpError,
+        status: Some(500),
+    }
 }
 
 /// An event as the code publishes it, with every optional field.
@@ -26,13 +38,20 @@ fn published(kind: Kind) -> Value {
             message_id: format!("msg_{:032x}", 1).parse().unwrap(),
             event_type: "order.created".parse().unwrap(),
             reason: (kind == Kind::DeliveryFailed).then_some("expired"),
-            last_attempt: Some(LastAttempt {
-                number: 1,
-                at: "2026-05-07T15:02:44.090Z".to_owned(),
-                outcome: AttemptOutcome::HttpError,
-                status: Some(500),
-            }),
+            last_attempt: Some(last_attempt()),
         },
+        Kind::SubscriptionChanged => About::Change {
+            changed_fields: vec!["url", "secretHeaders"],
+        },
+        Kind::SubscriptionWarning => About::Warning(EndpointInTrouble {
+            step: WarningStep::Recovered.as_str(),
+            reason: Some("failing"),
+            endpoint: "https://example.com/a".to_owned(),
+            failing_since: Some("2026-05-07T15:02:44.090Z".to_owned()),
+            disabled_at: Some("2026-05-12T15:02:44.090Z".to_owned()),
+            last_attempt: last_attempt(),
+            contacts: vec!["ops@example.com".to_owned()],
+        }),
         Kind::SubscriptionDisabled => About::Reason {
             reason: "endpointGone",
         },
@@ -40,9 +59,11 @@ fn published(kind: Kind) -> Value {
             secret_version: 2,
             secret_kind: "v1a",
         },
-        Kind::SubscriptionFailing | Kind::SubscriptionRecovered | Kind::SubscriptionEnabled => {
-            About::Nothing {}
-        }
+        Kind::SubscriptionFailing
+        | Kind::SubscriptionRecovered
+        | Kind::SubscriptionEnabled
+        | Kind::SubscriptionCreated
+        | Kind::SubscriptionDeleted => About::Nothing {},
     };
     let event = OperationalEvent {
         kind,
@@ -80,6 +101,13 @@ fn every_schema_and_example_belongs_to_an_existing_event() {
 }
 
 #[test]
+fn the_schema_of_a_warning_has_every_step() {
+    let schema = read("schemas", Kind::SubscriptionWarning);
+    let steps = &schema["properties"]["step"]["enum"];
+    assert_eq!(*steps, json!(WarningStep::NAMES));
+}
+
+#[test]
 fn a_value_that_does_not_match_a_schema_is_found() {
     let schema = read("schemas", Kind::SubscriptionDisabled);
     let good = published(Kind::SubscriptionDisabled);
@@ -108,6 +136,7 @@ fn fits(value: &Value, schema: &Value, place: &str) -> Result<(), String> {
                 "object" => value.is_object(),
                 "string" => value.is_string(),
                 "integer" => value.is_u64(),
+                "array" => value.is_array(),
                 other => panic!("{place}: type {other}"),
             },
             "enum" => wanted.as_array().unwrap().contains(value),
@@ -127,6 +156,12 @@ fn fits(value: &Value, schema: &Value, place: &str) -> Result<(), String> {
                     if let Some(member) = object.and_then(|object| object.get(name)) {
                         fits(member, inner, &format!("{place}.{name}"))?;
                     }
+                }
+                true
+            }
+            "items" => {
+                for item in value.as_array().into_iter().flatten() {
+                    fits(item, wanted, &format!("{place}[]"))?;
                 }
                 true
             }

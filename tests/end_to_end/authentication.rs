@@ -117,7 +117,7 @@ async fn a_bad_authentication_is_refused_with_words() -> Result<()> {
         ),
         (
             json!({"type": MARK}),
-            "type: must be one of `basic`, `bearer`, `apiKey`",
+            "type: must be one of `basic`, `bearer`, `apiKey`, `oauth2`, `mtls`",
         ),
         (json!(MARK), "must be"),
     ] {

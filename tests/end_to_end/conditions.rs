@@ -12,7 +12,7 @@ use crate::fixture::Fixture;
 use crate::permissions::{DENIED, Role, is_refused, roles};
 
 /// One key in each kind of partition of the table. None of these items exists.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 11] = [
     "CUSTOMER#nobody",
     "CUSTOMERS",
     "MESSAGE#none",
@@ -23,6 +23,7 @@ const KINDS: [&str; 10] = [
     "CONSOLE",
     "DATA_KEY",
     "EVENT_TYPES",
+    "VALIDATED_TYPES",
 ];
 
 /// The actions on the table that each role is allowed, and in which partitions.
@@ -30,11 +31,15 @@ const BOUNDS: [(&str, Action, &[&str]); 34] = [
     ("WebhookDelivery", Action::PutItem, &["MESSAGE"]),
     ("Recovery", Action::UpdateItem, &["RECOVERY"]),
     ("LookUpSubscriptions", Action::Query, &["CUSTOMER#"]),
-    ("LookUpSubscriptions", Action::GetItem, &["MESSAGE"]),
+    (
+        "LookUpSubscriptions",
+        Action::GetItem,
+        &["MESSAGE", "EVENT_TYPES", "VALIDATED_TYPES"],
+    ),
     (
         "DeliverWebhook",
         Action::GetItem,
-        &["CUSTOMER#", "MESSAGE", "DATA_KEY"],
+        &["CUSTOMER", "MESSAGE", "DATA_KEY"],
     ),
     (
         "DeliverWebhook",
@@ -135,7 +140,14 @@ const BOUNDS: [(&str, Action, &[&str]); 34] = [
     (
         "PortalFunction",
         Action::GetItem,
-        &["CUSTOMER", "PORTAL", "CONSOLE", "RECOVERY", "MESSAGE"],
+        &[
+            "CUSTOMER",
+            "PORTAL",
+            "CONSOLE",
+            "RECOVERY",
+            "MESSAGE",
+            "EVENT_TYPES",
+        ],
     ),
     (
         "PortalFunction",
@@ -159,6 +171,7 @@ const OF_API: &[&str] = &[
     "PORTAL",
     "DATA_KEY",
     "EVENT_TYPES",
+    "VALIDATED_TYPES",
 ];
 
 #[derive(Clone, Copy, Debug)]

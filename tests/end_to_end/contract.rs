@@ -34,6 +34,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     contract::limiters(&store).await;
     contract::statistics(&store).await;
     contract::catalogue(&store).await;
+    contract::catalogue_summaries(&store).await;
     let fill = async || count_event_types(&client, MAX_TYPES - 1).await;
     contract::catalogue_bound(&store, fill).await;
     contract::portal_sessions(&store, "portal").await;
@@ -45,17 +46,19 @@ async fn the_table_keeps_the_promises_of_the_ports() {
         (&store.clone().batching_reads(), "gathers"),
     ] {
         contract::subscriptions(store, salt).await;
-        contract::health(store, salt).await;
+        Box::pin(contract::health(store, salt)).await;
         contract::unhealthy(store, salt).await;
         contract::holds(store, salt).await;
         contract::resuming(store, salt, put).await;
         contract::creations(store, salt).await;
         contract::exchanges(store, salt).await;
+        contract::tokens(store, salt).await;
         contract::customers(store, salt).await;
         contract::expired_deliveries(store, salt, put).await;
         contract::deliveries(store, salt, put).await;
         contract::due_index(store, salt, put).await;
         contract::reopening(store, salt, put).await;
+        contract::cancelling(store, salt, put).await;
         contract::reads_at_once(store, &format!("{salt}-at-once"), put).await;
     }
     contract::deletion(&store, "deletion", put).await;

@@ -2,14 +2,17 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use http::StatusCode;
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 use webhooks_cli::Outcome;
-use webhooks_client::{Answered, Call, EventType, EventTypesQuery, ListLimit};
+use webhooks_client::{Answered, Call, EventType, EventTypesQuery, ListLimit, TransformTest};
 
 use crate::command_line::{webhooks, webhooks_text};
-use crate::fixture::Fixture;
+use crate::failed_events::failed_event;
+use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
+use crate::logs::log_lines;
 
 async fn status<T>(call: Call<'_, T>) -> Result<StatusCode> {
     Ok(call.answer().await?.status)
@@ -137,6 +140,200 @@ async fn a_test_sends_the_example_of_its_type_unchanged() -> Result<()> {
             None => assert_eq!(body["data"]["customerId"], json!(test.customer)),
         }
     }
+    Ok(())
+}
+
+/// A schema that the events of these tests break or match.
+fn schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {"lines": {"type": "array", "items": {"$ref": "#/$defs/line"}}},
+        "$defs": {"line": {"properties": {"sku": {"type": "string", "pattern": "^sku_"}}}},
+    })
+}
+
+/// Runs the workflow with an event until it ends as wanted. A change of an event type applies after a
+/// moment.
+async fn runs_until(test: &Fixture, event: &Value, error: Option<&str>) -> Result<String> {
+    let deadline = Instant::now() + ARRIVAL;
+    loop {
+        let execution = test.run_workflow(event).await?;
+        if execution.event_error.as_deref() == error {
+            return Ok(execution.arn);
+        }
+        ensure!(Instant::now() < deadline, "{error:?}: {execution:?}");
+        sleep(POLL_INTERVAL).await;
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_breaks_the_schema_of_its_type_is_kept_with_the_place_and_no_value()
+-> Result<()> {
+    let test = Fixture::new("event-type-refuse").await?;
+    let name = format!("{}.created", test.customer);
+    let fields = json!({"schema": schema(), "validation": "refuse"});
+    test.api.put_event_type(&name, &fields).await?;
+    let created = test
+        .subscribe_with("/a", json!({"eventTypes": [name]}))
+        .await?;
+    let lines = |sku: &str| json!({"lines": [{"sku": "sku_1"}, {"sku": sku}]});
+    let bad = test.envelope("bad", &name, lines("SECRET-4242"));
+    let arn = runs_until(&test, &bad, Some("SchemaViolation")).await?;
+    let kept = failed_event(&test.stack, |kept| {
+        kept.attributes.get("execution") == Some(&arn)
+    });
+    let kept = kept.await?;
+    assert_eq!(kept.attributes["error"], "SchemaViolation");
+    let cause = &kept.attributes["cause"];
+    for part in ["/detail/lines/1/sku", "/$defs/line/properties/sku/pattern"] {
+        assert!(cause.contains(part), "{cause}");
+    }
+    assert!(!cause.contains("4242"), "{cause}");
+    assert_eq!(serde_json::from_str::<Value>(&kept.body)?, bad);
+
+    let good = test.envelope("good", &name, lines("sku_2"));
+    runs_until(&test, &good, None).await?;
+    let request = test.requests("/a", 1).await?;
+    request[0].verify(&created.secret)?;
+
+    // After the schema has changed, the kept event can be sent again.
+    let fields = json!({"schema": {"type": "object"}, "validation": "refuse"});
+    test.api.put_event_type(&name, &fields).await?;
+    let again: Value = serde_json::from_str(&kept.body)?;
+    runs_until(&test, &again, None).await?;
+    test.requests("/a", 2).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_event_that_breaks_a_schema_that_warns_is_delivered_and_leaves_a_log_line() -> Result<()>
+{
+    let test = Fixture::new("event-type-warn").await?;
+    let name = format!("{}.created", test.customer);
+    test.subscribe_with("/a", json!({"eventTypes": [name]}))
+        .await?;
+    let fields = json!({"schema": schema(), "validation": "warn"});
+    test.api.put_event_type(&name, &fields).await?;
+    let deadline = Instant::now() + ARRIVAL;
+    for number in 0.. {
+        let detail = json!({"lines": [{"sku": "SECRET-4242"}]});
+        let event = test.envelope(&format!("e{number}"), &name, detail);
+        runs_until(&test, &event, None).await?;
+        let lines = log_lines(&test.stack, test.began_at_millis).await?;
+        let line = lines.iter().find(|line| {
+            line.contains(&name) && line.contains("/detail/lines/0/sku") && line.contains("msg_")
+        });
+        if let Some(line) = line {
+            assert!(
+                line.contains("/$defs/line/properties/sku/pattern"),
+                "{line}"
+            );
+            assert!(!line.contains("4242"), "{line}");
+            break;
+        }
+        ensure!(Instant::now() < deadline, "no line");
+        sleep(POLL_INTERVAL).await;
+    }
+    test.requests("/a", 1).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_subscription_to_an_unknown_type_gets_a_warning_with_the_nearest() -> Result<()> {
+    let test = Fixture::new("event-type-unknown").await?;
+    let name = format!("{}.created", test.customer);
+    test.api.put_event_type(&name, &json!({})).await?;
+    let wrong = format!("{}.craeted", test.customer);
+    let fields = json!({"url": test.receiver.url("/a"), "eventTypes": [wrong, name, "*"]});
+    let created = test
+        .api
+        .create_subscription(&test.customer, &fields)
+        .await?;
+    let created = created.subscription;
+    let [warning] = &created.warnings[..] else {
+        bail!("{:?}", created.warnings);
+    };
+    assert_eq!(warning.field, "eventTypes");
+    assert_eq!(warning.value, wrong);
+    assert_eq!(warning.nearest.as_deref(), Some(&*name));
+    let shown = test.api.subscription(&test.customer, &created.id).await?;
+    let shown = serde_json::to_value(&shown)?;
+    assert!(shown.get("warnings").is_none(), "{shown}");
+    let update = ["subscriptions", "update", &test.customer, &created.id];
+    let prefix = format!("{}.*", test.customer);
+    let other = format!("{}x.*", test.customer);
+    let types = ["--event-type", &prefix, "--event-type", &other];
+    let (_, printed) = webhooks_text(&[&update[..], &types[..]].concat()).await?;
+    assert!(
+        printed.contains(&format!("`{other}` matches no type")),
+        "{printed}"
+    );
+    assert!(
+        printed.contains(&format!("the nearest is `{prefix}`")),
+        "{printed}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_transform_is_tried_on_the_example_of_a_type() -> Result<()> {
+    let test = Fixture::new("event-type-trial").await?;
+    let name = format!("{}.created", test.customer);
+    let fields = json!({"examples": [{"total": 120}, {"total": 7}]});
+    test.api.put_event_type(&name, &fields).await?;
+    let transform = r#"{"paths": {"t": "$.detail.total"}, "template": "{\"total\": <t>}"}"#;
+    let path = file(&test, "transform.json", transform)?;
+    let path = path.to_str().context("a path")?;
+    let line = ["transforms", "test", path, "--example", &name];
+    let (_, made) = webhooks_text(&line).await?;
+    assert_eq!(made.trim(), r#"{"total": 120}"#);
+    let unknown = TransformTest {
+        transform: serde_json::from_str(transform)?,
+        content_type: None,
+        event: None,
+        example: Some(format!("{name}.v2")),
+    };
+    let refused = test.api.test_transform(&unknown).answer().await?;
+    let problem = refused.problem().context("a problem")?;
+    assert_eq!(
+        (problem.status, problem.field.as_deref()),
+        (422, Some("example"))
+    );
+    std::fs::remove_file(path)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn types_are_imported_from_yaml() -> Result<()> {
+    let test = Fixture::new("event-type-yaml").await?;
+    let name = format!("{}.created", test.customer);
+    let yaml = "\
+openapi: 3.1.0
+info: {title: Shop, version: 1.0.0}
+webhooks:
+  order.created:
+    post:
+      description: A customer has placed an order.
+      x-validation: warn
+      requestBody:
+        content:
+          application/json:
+            schema: {type: object, properties: {total: {maximum: 1000}}}
+      responses:
+        200: {description: ok}
+";
+    let path = file(&test, "openapi.yaml", yaml)?;
+    let path = path.to_str().context("a path")?;
+    for unchanged in [json!([]), json!([name])] {
+        let line = ["event-types", "import", path, "--yes"];
+        let (_, done) = webhooks(&line).await?;
+        assert_eq!(done["unchanged"], unchanged, "{done}");
+    }
+    let shown = body(&test.api.event_type(&name).answer().await?)?;
+    assert_eq!(shown["validation"], "warn");
+    let schema = json!({"type": "object", "properties": {"total": {"maximum": 1000}}});
+    assert_eq!(shown["schema"], schema);
+    std::fs::remove_file(path)?;
     Ok(())
 }
 

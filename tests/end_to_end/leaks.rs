@@ -23,19 +23,44 @@ const SECRET_BYTES: &str = "planted-secret-of-just-32-bytes!";
 const HEADER: &str = "planted-secret-header";
 /// A planted password.
 const PASSWORD: &str = "planted-password";
+/// A planted secret of a client, and the access token that it gets.
+const CLIENT_SECRET: &str = "planted-client-secret";
+const TOKEN: &str = "planted-access-token";
+/// `acme:planted-client-secret` in base64.
+const CLIENT_PAIR: &str = "YWNtZTpwbGFudGVkLWNsaWVudC1zZWNyZXQ=";
 /// `ann:planted-password` in base64.
 const PAIR: &str = "YW5uOnBsYW50ZWQtcGFzc3dvcmQ=";
 /// The same secret in base64, after `whsec_`.
 const SECRET_TEXT: &str = "cGxhbnRlZC1zZWNyZXQtb2YtanVzdC0zMi1ieXRlcyE=";
+
+/// All that is secret.
+const SECRETS: [&str; 8] = [
+    SECRET_BYTES,
+    SECRET_TEXT,
+    HEADER,
+    PASSWORD,
+    PAIR,
+    CLIENT_SECRET,
+    CLIENT_PAIR,
+    TOKEN,
+];
 
 /// More than any text of the table has.
 const MAX_BYTES: usize = 1_000_000;
 
 /// Asserts that a text contains neither the secret nor the payload.
 fn assert_clean(text: &str, payload: &str, place: &str) {
-    for planted in [SECRET_BYTES, SECRET_TEXT, HEADER, PASSWORD, PAIR, payload] {
+    for planted in SECRETS.into_iter().chain([payload]) {
         assert!(!text.contains(planted), "`{planted}` is in {place}: {text}");
     }
+}
+
+/// The answers of a token endpoint, which repeats what it was sent, and then grants a token.
+fn token_answers() -> [Answer; 2] {
+    let refused = Answer::status(StatusCode::BAD_REQUEST);
+    let refused = refused.with_body(format!("{{\"error\":\"{CLIENT_SECRET} {CLIENT_PAIR}\"}}"));
+    let granted = json!({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 3600});
+    [refused, Answer::ok().with_body(granted.to_string())]
 }
 
 #[tokio::test]
@@ -57,6 +82,16 @@ async fn secrets_and_payloads_stay_where_they_belong() -> Result<()> {
     test.receiver.script("/waits", [Answer::ok().on_release()]);
     test.subscribe_with("/ok", secret.clone()).await?;
     let failing = test.subscribe_with("/fails", secret.clone()).await?;
+    test.receiver.script("/token", token_answers());
+    let echo = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
+    let echo = echo.with_body(format!("{padding} Bearer {TOKEN} of {CLIENT_SECRET}"));
+    test.receiver.script("/tokens", [echo, Answer::ok()]);
+    let client = json!({
+        "type": "oauth2", "tokenUrl": test.receiver.url("/token"),
+        "clientId": "acme", "clientSecret": CLIENT_SECRET,
+    });
+    let client = json!({"authentication": client, "retryPolicy": {"schedule": [0, 6, 1]}});
+    let tokens = test.subscribe_with("/tokens", client).await?;
     let waiting = test.subscribe_with("/waits", secret.clone()).await?;
 
     // A problem must not repeat a secret.
@@ -93,6 +128,7 @@ async fn secrets_and_payloads_stay_where_they_belong() -> Result<()> {
     failed_event(&test.stack, |kept| kept.body.contains(&payload)).await?;
 
     test.requests("/fails", 2).await?;
+    test.requests("/tokens", 2).await?;
     let message = test.settled(request.webhook_id()).await?;
     for delivery in &message.deliveries {
         tasks_are_acknowledged(&test.stack, &delivery.id).await?;
@@ -111,11 +147,15 @@ async fn secrets_and_payloads_stay_where_they_belong() -> Result<()> {
             "deliveries",
             &message.delivery_to(&failing.subscription.id).unwrap().id,
         ],
+        &[
+            "deliveries",
+            &message.delivery_to(&tokens.subscription.id).unwrap().id,
+        ],
     ] {
         let answer = test.api.request(Method::GET, path, &[], None).await?;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
         let whole = String::from_utf8_lossy(&answer.body);
-        for planted in [HEADER, PASSWORD, PAIR] {
+        for planted in [HEADER, PASSWORD, PAIR, CLIENT_SECRET, CLIENT_PAIR, TOKEN] {
             assert!(!whole.contains(planted), "{whole}");
         }
     }
@@ -169,7 +209,7 @@ fn holds_secret(value: &AttributeValue) -> bool {
     let found = |bytes: &[u8]| {
         let text = gunzip(bytes, MAX_BYTES).unwrap_or_default();
         let bytes = if text.is_empty() { bytes } else { &text };
-        [SECRET_BYTES, SECRET_TEXT, HEADER, PASSWORD, PAIR]
+        SECRETS
             .iter()
             .any(|secret| bytes.windows(secret.len()).any(|w| w == secret.as_bytes()))
     };

@@ -12,9 +12,11 @@
     reason = "runs beside the system, not in a function: it sleeps, and reads the environment"
 )]
 
+mod access_tokens;
 mod authentication;
 mod bad_requests;
 mod browser;
+mod client_certificates;
 mod command_line;
 mod conditions;
 mod console;
@@ -36,6 +38,7 @@ mod holding;
 mod hostile_inputs;
 mod identity;
 mod isolation;
+mod later;
 mod leaks;
 mod limits;
 mod listing;
@@ -45,6 +48,7 @@ mod machine;
 mod malformed_events;
 mod managing;
 mod metrics;
+mod notifications;
 mod observability;
 mod odd_text;
 mod payload_formats;
@@ -66,6 +70,7 @@ mod statistics;
 mod story;
 mod support;
 mod testing;
+mod transfer;
 mod unhealthy;
 mod upgrading;
 mod values;

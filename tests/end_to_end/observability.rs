@@ -56,16 +56,24 @@ mod alone {
 
         // The failure of the delivery and the disabling of the subscription are published in any order.
         let mut events = Vec::new();
-        for request in test.requests("/told", 2).await? {
+        for request in test.requests("/told", 4).await? {
             request.verify(&observer.secret)?;
             events.push((body(&request)?, request));
         }
         events.sort_by_key(|(event, _)| event["type"].to_string());
-        let [(event, request), (disabled, _)] = &events[..] else {
-            anyhow::bail!("two events: {events:?}")
-        };
-        assert_eq!(event["type"], "delivery.failed", "{event}");
-        assert_eq!(disabled["type"], "subscription.disabled", "{disabled}");
+        let types: Vec<_> = events.iter().map(|(event, _)| &event["type"]).collect();
+        let expected = [
+            "delivery.failed",
+            "subscription.created",
+            "subscription.disabled",
+            "subscription.warning",
+        ];
+        assert_eq!(types, expected);
+        let (event, request) = &events[0];
+        let warning = &events[3].0["data"];
+        assert_eq!(warning["step"], "disabled", "{warning}");
+        assert_eq!(warning["reason"], "endpointGone", "{warning}");
+        assert_eq!(warning["contacts"], json!([]), "{warning}");
         assert_eq!(event["data"]["customerId"], test.customer, "{event}");
         assert_eq!(event["data"]["reason"], "endpointGone", "{event}");
         let delivery = event["data"]["deliveryId"].as_str().context("deliveryId")?;

@@ -163,6 +163,7 @@ async fn a_transform_is_tried_before_it_is_used() -> Result<()> {
         transform: serde_json::from_value(transform(template)).unwrap(),
         content_type: None,
         event: serde_json::from_str(r#"{"detail":{"order":{"n":0.10}}}"#).unwrap(),
+        example: None,
     };
     let made = test.api.test_transform(&try_it("[<n>]")).await?;
     assert_eq!(

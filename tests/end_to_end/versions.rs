@@ -78,9 +78,18 @@ async fn a_repeated_creation_creates_nothing_new() -> Result<()> {
     };
     let (one, two) = tokio::try_join!(send(body.clone()), send(body.clone()))?;
     let again = send(body).await?;
+    // Without the warnings, which are those of the catalogue of the moment: other tests change it.
+    let fields = |answer: &Answered| -> Result<Value> {
+        let mut fields: Value = serde_json::from_slice(&answer.body)?;
+        fields
+            .as_object_mut()
+            .context("an object")?
+            .remove("warnings");
+        Ok(fields)
+    };
     for answer in [&two, &again] {
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
-        assert_eq!(answer.body, one.body);
+        assert_eq!(fields(answer)?, fields(&one)?);
     }
     let all = api
         .subscriptions(customer, &SubscriptionsQuery::default())

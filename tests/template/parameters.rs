@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
+use webhooks_domain::contact::EmailAddress;
+use webhooks_domain::retention::RetentionByEventType;
 use webhooks_tests::template;
 
 use crate::support::{is_sentence, load};
@@ -21,6 +23,8 @@ const OUTPUTS: &[&str] = &[
     "IdempotencyKeyPointer",
     "InstallationId",
     "LongestQueueDelaySeconds",
+    "NotificationDeadLetterQueueUrl",
+    "NotificationQueueUrl",
     "ConsoleSessionsFunctionName",
     "PortalAddress",
     "RecoveryStateMachineArn",
@@ -47,6 +51,44 @@ fn operational_events_become_webhooks_only_with_an_operator() {
     assert!(allowed.as_str().unwrap().starts_with(&refused), "{allowed}");
 }
 
+/// A value that the template allows must not stop `PrepareCalls`: no event would be delivered.
+#[test]
+fn every_list_of_retentions_that_the_template_allows_can_be_read() {
+    let template = load();
+    let pattern = &template["Parameters"]["RetentionByEventType"]["AllowedPattern"];
+    let pattern = regex_lite::Regex::new(pattern.as_str().unwrap()).unwrap();
+    let longest = "x".repeat(128);
+    let repeated = |entry: &str, count| vec![entry; count].join(",");
+    for (list, is_allowed) in [
+        ("order.created=7,audit.*=30", true),
+        ("*=60, order.*=3,Order Created =7", true),
+        ("order.*=9999,a=b=1,order.*=3", true),
+        ("\u{e9}v\u{e9}nement.*=1,\u{a0}=2", true),
+        (&format!("{longest}=1"), true),
+        (&format!("{}.*=1", "x".repeat(126)), true),
+        (&repeated("a=1", 50), true),
+        (&repeated("a=1", 51), false),
+        (&format!("{longest}x=1"), false),
+        (&format!("{}.*=1", "x".repeat(127)), false),
+        ("order*=7", false),
+        ("*.order=7", false),
+        ("order.*.a=7", false),
+        ("**=7", false),
+        (".*=7", false),
+        ("=7", false),
+        (" =7", false),
+        ("a=0", false),
+        ("a=1,", false),
+        ("a=10000", false),
+        ("a\u{85}b=1", false),
+        ("a\tb=1", false),
+    ] {
+        assert_eq!(pattern.is_match(list), is_allowed, "{list:?}");
+        let read = list.parse::<RetentionByEventType>();
+        assert!(read.is_ok() || !is_allowed, "{list:?}: {read:?}");
+    }
+}
+
 #[test]
 fn every_parameter_is_described_and_limited() {
     let template = load();
@@ -65,6 +107,75 @@ fn every_parameter_is_described_and_limited() {
         assert!(limited, "{name} takes anything");
         assert!(parameter.get("Default").is_some(), "{name} has no default");
     }
+}
+
+/// Otherwise a deployment would succeed, and the function could not start.
+#[test]
+fn every_sender_that_can_be_deployed_is_an_address() {
+    let template = load();
+    let parameter = &template["Parameters"]["NotificationSender"];
+    let pattern = parameter["AllowedPattern"].as_str().unwrap();
+    let pattern = regex_lite::Regex::new(pattern).unwrap();
+    let max = parameter["MaxLength"].as_u64().unwrap();
+    assert_eq!(max, EmailAddress::MAX_LENGTH as u64);
+    let is_deployed = |text: &str| text.len() as u64 <= max && pattern.is_match(text);
+    let long = |count| "x".repeat(count);
+    for good in [
+        "webhooks@example.com",
+        "Web.Hooks+1_a-b@mail.example.co.uk",
+        "a.b.c.d@x.yz",
+        "1@2.museum",
+        "a@xn--mller-kva.example",
+        &format!("{}@example.com", long(64)),
+        &[long(15).as_str(); 4].join("."),
+        &format!("a@{}.example", long(63)),
+    ] {
+        let good = if good.contains('@') {
+            good.to_owned()
+        } else {
+            format!("{good}@example.com")
+        };
+        assert!(is_deployed(&good), "{good}");
+        good.parse::<EmailAddress>().unwrap();
+    }
+    // None of these is an address for the function.
+    for bad in [
+        "ops",
+        "@example.com",
+        "ops@",
+        ".ops@example.com",
+        "ops.@example.com",
+        "o..ps@example.com",
+        "ops@example",
+        "ops@-a.example",
+        "ops@a-.example",
+        "ops@example.-com",
+        "ops@example.com-",
+        "ops@a..example",
+        "ops@.example.com",
+        "ops@example.com.",
+        "ops@127.0.0.1",
+        "ops@example.com\n",
+        "o ps@example.com",
+        "ops@x@example.com",
+        "öps@example.com",
+        "ops@müller.example",
+        &format!("{}@example.com", long(65)),
+        &format!("a@{}.example", long(64)),
+        &format!("a@{}.example", [long(63).as_str(); 4].join(".")),
+    ] {
+        assert!(bad.parse::<EmailAddress>().is_err(), "{bad:?}");
+        assert!(!is_deployed(bad), "{bad:?}");
+    }
+    // IAM would read these as a variable and as patterns.
+    for special in [
+        "${aws:username}@example.com",
+        "*@example.com",
+        "o?s@example.com",
+    ] {
+        assert!(!is_deployed(special), "{special}");
+    }
+    assert!(is_deployed(""), "no sender is allowed");
 }
 
 #[test]

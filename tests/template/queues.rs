@@ -139,8 +139,55 @@ fn every_batch_reports_failures_per_message() {
             json!(["ReportBatchItemFailures"]),
             "{function}"
         );
-        assert_eq!(event["BatchSize"], 10, "{function}");
+        // A larger batch makes one message of more warnings. Each webhook has its own request.
+        let size = if function == "NotifyContactsFunction" {
+            100
+        } else {
+            10
+        };
+        assert_eq!(event["BatchSize"], size, "{function}");
     }
+}
+
+#[test]
+fn without_a_sender_nothing_of_the_notifications_is_deployed() {
+    let template = load();
+    let parameters = &template["Parameters"];
+    assert_eq!(parameters["NotificationSender"]["Default"], "");
+    let has_sender = json!({"Fn::Not": [{"Fn::Equals": [{"Ref": "NotificationSender"}, ""]}]});
+    assert_eq!(template["Conditions"]["SendsNotifications"], has_sender);
+    let mut conditional = 0;
+    for (id, resource) in template["Resources"].as_object().unwrap() {
+        if !id.starts_with("Notif") {
+            assert_ne!(resource["Condition"], "SendsNotifications", "{id}");
+            continue;
+        }
+        conditional += 1;
+        let condition = resource["Condition"].as_str().unwrap_or_default();
+        let known = [
+            "SendsNotifications",
+            "MonitorsNotifications",
+            "MonitorsNotifyContacts",
+        ];
+        assert!(known.contains(&condition), "{id}: {condition}");
+    }
+    assert_eq!(conditional, 12);
+    // The queue of the deliveries gets none of the warnings.
+    let rule = &template["Resources"]["NotificationRule"]["Properties"];
+    let pattern = json!({"source": ["webhooks"], "detail-type": ["subscription.warning"]});
+    assert_eq!(rule["EventPattern"], pattern);
+}
+
+#[test]
+fn a_warning_is_invisible_for_the_window_and_six_times_the_functions_timeout() {
+    let template = load();
+    let resources = &template["Resources"];
+    let function = &resources["NotifyContactsFunction"]["Properties"];
+    let event = &function["Events"]["NotificationQueue"]["Properties"];
+    let window = event["MaximumBatchingWindowInSeconds"].as_u64().unwrap();
+    let timeout = function["Timeout"].as_u64().unwrap();
+    let visibility = &resources["NotificationQueue"]["Properties"]["VisibilityTimeout"];
+    assert!(visibility.as_u64().unwrap() >= 6 * timeout + window);
 }
 
 #[test]

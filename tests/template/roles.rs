@@ -90,6 +90,28 @@ fn every_statement_of_a_role_names_one_resource_of_the_stack() {
             assert_eq!(statement["Condition"], condition, "{place}");
             continue;
         }
+        if sid == "SendFromSender" {
+            assert!(place.starts_with("NotifyContactsRole"), "{place}");
+            assert_eq!(actions(&statement), ["ses:SendEmail"], "{place}");
+            let sender = json!({"Ref": "NotificationSender"});
+            let condition = json!({"StringEquals": {"ses:FromAddress": sender}});
+            assert_eq!(statement["Condition"], condition, "{place}");
+            // Identities are no resources of the stack. In the sandbox those of recipients count too.
+            let own = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}";
+            let set = format!("{own}:configuration-set/${{NotificationConfigurationSet}}");
+            let set_if_any = json!({"Fn::If": [
+                "HasNotificationConfigurationSet",
+                {"Fn::Sub": set},
+                {"Ref": "AWS::NoValue"},
+            ]});
+            let identities = json!({"Fn::Sub": format!("{own}:identity/*")});
+            assert_eq!(
+                statement["Resource"],
+                json!([identities, set_if_any]),
+                "{place}"
+            );
+            continue;
+        }
         let resource = referenced(&statement["Resource"]);
         assert!(
             resource.is_some_and(|id| template["Resources"].get(id).is_some()),

@@ -7,7 +7,12 @@ use serde::{Deserialize, Serialize};
 /// The authentication of each request to an endpoint, with its secret, which is encrypted and never
 /// shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase", try_from = "Fields")]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    try_from = "Fields"
+)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(example = json!({"type": "basic", "username": "webhooks", "password": "…"})))]
 pub enum NewAuthentication {
@@ -35,6 +40,58 @@ pub enum NewAuthentication {
         #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 2000))]
         value: String,
     },
+    /// An access token that a token endpoint grants for the credentials of a client (RFC 6749, 4.4).
+    #[serde(rename = "oauth2", rename_all = "camelCase")]
+    OAuth2 {
+        /// The token endpoint, with the rules of the subscription's `url`.
+        #[cfg_attr(feature = "openapi", schema(max_length = 2048))]
+        token_url: String,
+        /// Printable ASCII and spaces.
+        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 256))]
+        client_id: String,
+        /// Printable ASCII and spaces.
+        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 1024))]
+        client_secret: String,
+        /// The scopes to ask for, separated by spaces.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 1024))]
+        scope: Option<String>,
+        /// The audience of the token, if the authorization server requires it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 1024))]
+        audience: Option<String>,
+        /// The place of the client's credentials. The default is `header`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_authentication: Option<ClientAuthentication>,
+    },
+    /// A client certificate in the TLS handshake.
+    #[serde(rename_all = "camelCase")]
+    Mtls {
+        /// In PEM: the certificate, then those of its authorities, at most 4 in all.
+        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 12288))]
+        certificate: String,
+        /// The private key of the certificate, in PEM and not encrypted.
+        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 4096))]
+        private_key: String,
+    },
+}
+
+/// The place of the client's credentials in a request for a token.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum ClientAuthentication {
+    /// In the header `authorization`, by HTTP Basic.
+    #[default]
+    Header,
+    /// In the body, as `client_id` and `client_secret`.
+    Body,
+}
+
+impl ClientAuthentication {
+    /// All places.
+    pub const ALL: [Self; 2] = [Self::Header, Self::Body];
 }
 
 /// Shows the type only.
@@ -44,13 +101,19 @@ impl fmt::Debug for NewAuthentication {
             Self::Basic { .. } => "Basic(…)",
             Self::Bearer { .. } => "Bearer(…)",
             Self::ApiKey { .. } => "ApiKey(…)",
+            Self::OAuth2 { .. } => "OAuth2(…)",
+            Self::Mtls { .. } => "Mtls(…)",
         })
     }
 }
 
 /// The authentication of each request to an endpoint, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(example = json!({"type": "basic", "username": "webhooks"})))]
 pub enum Authentication {
@@ -66,6 +129,36 @@ pub enum Authentication {
         /// The name of the header, in lower case.
         header: String,
     },
+    /// An access token that a token endpoint grants for the credentials of a client (RFC 6749, 4.4).
+    #[serde(rename = "oauth2", rename_all = "camelCase")]
+    OAuth2 {
+        /// The token endpoint.
+        token_url: String,
+        /// The client.
+        client_id: String,
+        /// The scopes to ask for, separated by spaces.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scope: Option<String>,
+        /// The audience of the token.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        audience: Option<String>,
+        /// The place of the client's credentials.
+        client_authentication: ClientAuthentication,
+    },
+    /// A client certificate in the TLS handshake.
+    #[serde(rename_all = "camelCase")]
+    Mtls {
+        /// The name of its owner, at most the first 256 bytes.
+        subject: String,
+        /// The name of the authority that issued it, at most the first 256 bytes.
+        issuer: String,
+        /// The SHA-256 of the certificate in DER, in hexadecimal digits.
+        sha256_fingerprint: String,
+        /// The time from which it is valid.
+        not_before: String,
+        /// The time until which it is valid. Replace it before.
+        not_after: String,
+    },
 }
 
 /// The type of an authentication.
@@ -80,11 +173,23 @@ pub enum AuthenticationType {
     Bearer,
     /// A key in a header.
     ApiKey,
+    /// An access token that a token endpoint grants for the credentials of a client (RFC 6749, 4.4).
+    #[serde(rename = "oauth2")]
+    #[strum(to_string = "oauth2")]
+    OAuth2,
+    /// A client certificate in the TLS handshake.
+    Mtls,
 }
 
 impl AuthenticationType {
     /// All types.
-    pub const ALL: [Self; 3] = [Self::Basic, Self::Bearer, Self::ApiKey];
+    pub const ALL: [Self; 5] = [
+        Self::Basic,
+        Self::Bearer,
+        Self::ApiKey,
+        Self::OAuth2,
+        Self::Mtls,
+    ];
 }
 
 impl Authentication {
@@ -94,13 +199,15 @@ impl Authentication {
             Self::Basic { .. } => AuthenticationType::Basic,
             Self::Bearer {} => AuthenticationType::Bearer,
             Self::ApiKey { .. } => AuthenticationType::ApiKey,
+            Self::OAuth2 { .. } => AuthenticationType::OAuth2,
+            Self::Mtls { .. } => AuthenticationType::Mtls,
         }
     }
 }
 
 /// The fields of all types, so that an error names the one that is wrong, and repeats no value.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Fields {
     r#type: AuthenticationType,
     username: Option<String>,
@@ -108,6 +215,14 @@ struct Fields {
     token: Option<String>,
     header: Option<String>,
     value: Option<String>,
+    token_url: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+    scope: Option<String>,
+    audience: Option<String>,
+    client_authentication: Option<ClientAuthentication>,
+    certificate: Option<String>,
+    private_key: Option<String>,
 }
 
 impl TryFrom<Fields> for NewAuthentication {
@@ -131,15 +246,38 @@ impl TryFrom<Fields> for NewAuthentication {
                 header: required("header", &mut fields.header)?,
                 value: required("value", &mut fields.value)?,
             },
+            AuthenticationType::OAuth2 => Self::OAuth2 {
+                token_url: required("tokenUrl", &mut fields.token_url)?,
+                client_id: required("clientId", &mut fields.client_id)?,
+                client_secret: required("clientSecret", &mut fields.client_secret)?,
+                scope: fields.scope.take(),
+                audience: fields.audience.take(),
+                client_authentication: fields.client_authentication.take(),
+            },
+            AuthenticationType::Mtls => Self::Mtls {
+                certificate: required("certificate", &mut fields.certificate)?,
+                private_key: required("privateKey", &mut fields.private_key)?,
+            },
         };
         let others = [
-            ("username", fields.username),
-            ("password", fields.password),
-            ("token", fields.token),
-            ("header", fields.header),
-            ("value", fields.value),
+            ("username", fields.username.is_some()),
+            ("password", fields.password.is_some()),
+            ("token", fields.token.is_some()),
+            ("header", fields.header.is_some()),
+            ("value", fields.value.is_some()),
+            ("tokenUrl", fields.token_url.is_some()),
+            ("clientId", fields.client_id.is_some()),
+            ("clientSecret", fields.client_secret.is_some()),
+            ("scope", fields.scope.is_some()),
+            ("audience", fields.audience.is_some()),
+            (
+                "clientAuthentication",
+                fields.client_authentication.is_some(),
+            ),
+            ("certificate", fields.certificate.is_some()),
+            ("privateKey", fields.private_key.is_some()),
         ];
-        match others.into_iter().find(|(_, value)| value.is_some()) {
+        match others.into_iter().find(|(_, is_given)| *is_given) {
             Some((name, _)) => Err(format!("{name}: is not a field of the type `{kind}`")),
             None => Ok(authentication),
         }
@@ -156,6 +294,9 @@ mod tests {
             r#"{"type":"basic","username":"ann","password":"s3cret"}"#,
             r#"{"type":"bearer","token":"s3cret"}"#,
             r#"{"type":"apiKey","header":"x-key","value":"s3cret"}"#,
+            r#"{"type":"oauth2","tokenUrl":"https://a.example/","clientId":"acme","clientSecret":"s3cret"}"#,
+            r#"{"type":"oauth2","tokenUrl":"https://a.example/","clientId":"acme","clientSecret":"s3cret","scope":"a b","audience":"c","clientAuthentication":"body"}"#,
+            r#"{"type":"mtls","certificate":"-----BEGIN","privateKey":"s3cret"}"#,
         ] {
             let given: NewAuthentication = serde_json::from_str(json).unwrap();
             assert_eq!(serde_json::to_string(&given).unwrap(), json);
@@ -165,6 +306,7 @@ mod tests {
             r#"{"type":"basic","username":"ann"}"#,
             r#"{"type":"bearer"}"#,
             r#"{"type":"apiKey","header":"x-key"}"#,
+            r#"{"type":"oauth2","tokenUrl":"https://a.example/","clientId":"acme","clientAuthentication":"header"}"#,
         ] {
             let shown: Authentication = serde_json::from_str(json).unwrap();
             assert_eq!(serde_json::to_string(&shown).unwrap(), json);
@@ -172,6 +314,17 @@ mod tests {
             // So an answer that is sent back does not take the secret away.
             let refused = serde_json::from_str::<NewAuthentication>(json).unwrap_err();
             assert!(refused.to_string().contains("is required"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_summary_of_a_certificate_is_no_certificate() {
+        let json = r#"{"type":"mtls","subject":"CN=a","issuer":"CN=b","sha256Fingerprint":"00","notBefore":"2026-01-01T00:00:00.000Z","notAfter":"2027-01-01T00:00:00.000Z"}"#;
+        let shown: Authentication = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&shown).unwrap(), json);
+        assert_eq!(shown.kind(), AuthenticationType::Mtls);
+        for json in [json, r#"{"type":"mtls","certificate":"-----BEGIN"}"#] {
+            assert!(serde_json::from_str::<NewAuthentication>(json).is_err());
         }
     }
 
@@ -190,6 +343,18 @@ mod tests {
             (
                 r#"{"type":"bearer","username":"s3cret","token":"s3cret"}"#,
                 "username: is not a field of the type `bearer`",
+            ),
+            (
+                r#"{"type":"bearer","token":"s3cret","clientAuthentication":"body"}"#,
+                "clientAuthentication: is not a field of the type `bearer`",
+            ),
+            (
+                r#"{"type":"oauth2","tokenUrl":"s3cret","clientId":"s3cret","clientSecret":"s3cret","value":"s3cret"}"#,
+                "value: is not a field of the type `oauth2`",
+            ),
+            (
+                r#"{"type":"oauth2","tokenUrl":"s3cret","clientSecret":"s3cret"}"#,
+                "clientId: is required with the type `oauth2`",
             ),
             (
                 r#"{"type":"bearer","secret":"s3cret"}"#,

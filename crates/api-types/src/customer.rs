@@ -27,6 +27,9 @@ pub struct Customer {
     /// The largest number of webhooks a second to all of its subscriptions together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit_per_second: Option<u32>,
+    /// The people who are told about its failing endpoints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contacts: Vec<Contact>,
     /// The number of its subscriptions.
     pub subscriptions: u64,
     /// Its deletion, if one was requested.
@@ -42,6 +45,28 @@ pub struct Customer {
     /// When its fields were last changed.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub updated_at: String,
+}
+
+/// A person who is told about failing endpoints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Contact {
+    /// The e-mail address. Its domain is in lower case.
+    #[cfg_attr(feature = "openapi", schema(example = "ops@example.com"))]
+    pub address: String,
+    /// The state of its confirmation.
+    pub state: ContactState,
+}
+
+/// The state of the confirmation of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum ContactState {
+    /// Messages are sent to it.
+    Confirmed,
 }
 
 /// The deletion of a customer and of all its data, which runs every 15 minutes.
@@ -108,6 +133,18 @@ pub struct NewCustomer {
         schema(value_type = u32, required = false, minimum = 1, maximum = 200)
     )]
     pub rate_limit_per_second: Option<WholeNumber>,
+    /// The e-mail addresses of the people who are told about its failing endpoints. At most 5, in
+    /// ASCII. They count as confirmed.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Vec<String>, required = false, max_items = 5)
+    )]
+    pub contacts: Option<Vec<String>>,
 }
 
 /// The fields to change, as a merge patch (RFC 7396): what is absent stays, `null` removes.
@@ -143,4 +180,12 @@ pub struct CustomerPatch {
         schema(value_type = Option<u32>, minimum = 1, maximum = 200)
     )]
     pub rate_limit_per_second: Nullable<WholeNumber>,
+    /// The e-mail addresses of the people who are told about its failing endpoints. At most 5, in
+    /// ASCII. They count as confirmed. A list replaces all contacts.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Option<Vec<String>>, max_items = 5)
+    )]
+    pub contacts: Nullable<Vec<String>>,
 }

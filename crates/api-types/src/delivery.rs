@@ -20,7 +20,7 @@ pub enum DeliveryStatus {
     Succeeded,
     /// No further attempt is made.
     Failed,
-    /// The subscription was deleted.
+    /// The subscription was deleted, or somebody cancelled it.
     Cancelled,
 }
 
@@ -93,6 +93,8 @@ pub enum DeliveryReason {
     SubscriptionDeleted,
     /// It was held, and then discarded.
     Discarded,
+    /// Its message was cancelled.
+    Requested,
     /// It is held until its endpoint is available again.
     EndpointUnavailable,
 }
@@ -116,6 +118,9 @@ pub enum AttemptOutcome {
     Unreachable,
     /// The address is not public.
     Blocked,
+    /// No access token was granted.
+    #[strum(to_string = "no token")]
+    NoToken,
 }
 
 /// A delivery, with all its attempts.

@@ -5,6 +5,28 @@ use serde_json::value::RawValue;
 
 use crate::nullable::not_null;
 
+/// The effect of a type's schema on its events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum Validation {
+    /// No event is checked.
+    #[default]
+    Off,
+    /// An event that does not match the schema leaves a metric and a log line, and is delivered.
+    Warn,
+    /// An event that does not match the schema goes to the failed-events queue.
+    Refuse,
+}
+
+impl Validation {
+    /// Returns true if no event is checked.
+    pub fn is_off(&self) -> bool {
+        *self == Self::Off
+    }
+}
+
 /// An event type in the catalogue.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,6 +46,10 @@ pub struct EventType {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub schema: Option<Box<RawValue>>,
+    /// The effect of the schema on events. Default: `off`.
+    #[serde(default, skip_serializing_if = "Validation::is_off")]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    pub validation: Validation,
     /// Examples of the event's `detail`, as they were put.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>, required = false))]
@@ -117,7 +143,7 @@ pub struct NewEventType {
     )]
     pub group: Option<String>,
     /// A JSON Schema (2020-12) of the event's `detail`: an object of at most 32,768 bytes, nested at
-    /// most 64 deep. It is kept as it is, and no event is checked against it.
+    /// most 64 deep. It is kept as it is. `validation` says whether events are checked by it.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -125,6 +151,14 @@ pub struct NewEventType {
     )]
     #[cfg_attr(feature = "openapi", schema(value_type = Object, required = false))]
     pub schema: Option<Box<RawValue>>,
+    /// The effect of the schema on events. Default: `off`.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(feature = "openapi", schema(value_type = Validation, required = false))]
+    pub validation: Option<Validation>,
     /// At most 3 examples of the event's `detail`: objects of at most 8,192 bytes each. Tests send the
     /// first one.
     #[serde(

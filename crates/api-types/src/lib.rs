@@ -35,28 +35,30 @@ mod unhealthy;
 mod whole_number;
 pub mod words;
 
-pub use authentication::{Authentication, AuthenticationType, NewAuthentication};
+pub use authentication::{
+    Authentication, AuthenticationType, ClientAuthentication, NewAuthentication,
+};
 pub use console_session::{
     ConsoleSession, ConsoleSessionId, ConsoleSessionsPage, ConsoleSessionsRequest,
     NewConsoleSession,
 };
-pub use customer::{Customer, CustomerDeletion, CustomerPatch, NewCustomer};
+pub use customer::{Contact, ContactState, Customer, CustomerDeletion, CustomerPatch, NewCustomer};
 pub use delivery::{
     Attempt, AttemptOutcome, AttemptRequest, AttemptResponse, AttemptTimings, Delivery,
     DeliveryReason, DeliveryStatus, DeliveryTrigger, DeliveryWithBody, UndeliveredFilter,
 };
-pub use event_type::{Deprecation, EventType, EventTypeSummary, NewEventType};
+pub use event_type::{Deprecation, EventType, EventTypeSummary, NewEventType, Validation};
 pub use filter::{Event, Filter, FilterTest, FilterTestResult};
 pub use limit::{Limit, LimitError};
-pub use message::{Message, MessageEntry};
+pub use message::{Cancellation, Message, MessageEntry};
 pub use nullable::Nullable;
 pub use page::{Broken, Page, Shown};
 pub use portal_session::{CreatedPortalSession, NewPortalSession, PortalCapability, PortalSession};
 pub use problem::Problem;
 pub use query::{
-    CustomerUnhealthyQuery, CustomersQuery, DeliveriesQuery, EventTypesQuery, ListLimit,
-    MessageDeliveriesLimit, MessageQuery, MessagesQuery, PortalSessionsQuery, RecoveriesQuery,
-    SubscriptionsQuery, UndeliveredQuery, UnhealthyQuery,
+    CancelLimit, CancelQuery, CustomerUnhealthyQuery, CustomersQuery, DeliveriesQuery,
+    EventTypesQuery, ListLimit, MessageDeliveriesLimit, MessageQuery, MessagesQuery,
+    PortalSessionsQuery, RecoveriesQuery, SubscriptionsQuery, UndeliveredQuery, UnhealthyQuery,
 };
 pub use recovery::{Recovery, RecoveryCount, RecoveryKind, RecoveryStatus, UndeliveredStatus};
 pub use recovery_request::{Recover, Replay};
@@ -67,6 +69,7 @@ pub use statistics::{
 pub use subscription::{
     ActiveSecret, ActiveSecrets, CreatedSubscription, DisabledReason, EndpointHealth, NewSecret,
     PayloadFormat, RequestMethod, SecretKind, SecretSummary, Subscription, SubscriptionStatus,
+    Warning,
 };
 pub use subscription_request::{
     Enable, HeldFate, MapPatch, NewSubscription, Nothing, Rotation, SubscriptionPatch, Test,

@@ -26,6 +26,14 @@ pub struct Message {
     /// The time when it was stored.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub received_at: String,
+    /// The time that the producer has set for the first attempts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(format = DateTime, nullable = false))]
+    pub deliver_at: Option<String>,
+    /// The time when it was cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(format = DateTime, nullable = false))]
+    pub cancelled_at: Option<String>,
     /// One for each matching subscription, in the order of their ids.
     pub deliveries: Vec<Delivery>,
     /// Its deliveries that cannot be read completely.
@@ -43,6 +51,33 @@ impl Message {
         let mut deliveries = self.deliveries.iter();
         deliveries.find(|delivery| delivery.subscription_id == subscription_id)
     }
+}
+
+/// A page of a message's deliveries after they were cancelled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Cancellation {
+    /// The message's id.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(example = "msg_9d621ecde980c9e89ef2b0fa0f4cc7e6")
+    )]
+    pub message_id: String,
+    /// The time when it was cancelled first.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub cancelled_at: String,
+    /// The number of deliveries that this request has cancelled.
+    pub cancelled: u32,
+    /// The number of those whose attempt was due, so that a request may be under way.
+    pub due: u32,
+    /// The number of deliveries that had ended before.
+    pub ended: u32,
+    /// The number of deliveries that cannot be read.
+    pub broken: u32,
+    /// The cursor of the next page of deliveries.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub next_cursor: Option<String>,
 }
 
 /// A message in a list.

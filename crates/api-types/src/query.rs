@@ -10,6 +10,9 @@ pub type ListLimit = Limit<50, 100>;
 /// The limit of the deliveries that are shown with their message.
 pub type MessageDeliveriesLimit = Limit<1_000, 1_000>;
 
+/// The limit of the deliveries that one request cancels.
+pub type CancelLimit = Limit<200, 200>;
+
 /// Declares the query of a list. It has its own parameters, then those of every list.
 ///
 /// `cursor` is the form of a cursor of this list.
@@ -151,6 +154,20 @@ impl From<UndeliveredQuery> for DeliveriesQuery {
 history_query! {
     /// The query of a list of messages.
     MessagesQuery {}
+}
+
+/// The query of a cancellation: a page of the message's deliveries.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+pub struct CancelQuery {
+    /// The maximum number of deliveries.
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub limit: Option<CancelLimit>,
+    /// The `nextCursor` of the page before.
+    #[cfg_attr(feature = "openapi", param(pattern = "^sub_[0-9a-f]{32}$"))]
+    pub cursor: Option<String>,
 }
 
 /// The query of a message: a page of its deliveries.

@@ -66,6 +66,9 @@ pub struct OutcomeCounts {
     pub unreachable: u64,
     /// Refused by the address policy.
     pub blocked: u64,
+    /// Not sent, because no access token was granted.
+    #[serde(default)]
+    pub no_token: u64,
 }
 
 /// The times from the start of an attempt to its answer, in milliseconds.

@@ -204,6 +204,11 @@ pub struct Subscription {
     /// request that makes the subscription active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Box<Recovery>>,
+    /// Event types that this request has added and that are not in the event catalogue. Only in the
+    /// answer to such a request, and only if the catalogue has any type.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    pub warnings: Vec<Warning>,
     /// The number of its current version, from 1. The same as the `ETag`.
     pub version: u64,
     /// When it was created.
@@ -212,6 +217,25 @@ pub struct Subscription {
     /// When it was last changed.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub updated_at: String,
+}
+
+/// A value of a request that was accepted, and is probably a mistake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Warning {
+    /// The field.
+    #[cfg_attr(feature = "openapi", schema(example = "eventTypes"))]
+    pub field: String,
+    /// The value.
+    #[cfg_attr(feature = "openapi", schema(example = "order.creatd"))]
+    pub value: String,
+    /// The value that was probably meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(example = "order.created"))]
+    pub nearest: Option<String>,
+    /// The problem, for people.
+    pub detail: String,
 }
 
 /// The health of an endpoint that is not well.

@@ -51,9 +51,23 @@ pub struct TransformTest {
         schema(value_type = String, required = false, max_length = 128, example = "application/json")
     )]
     pub content_type: Option<String>,
-    /// An event as `EventBridge` gives it: an object with a `detail`.
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
-    pub event: Box<RawValue>,
+    /// An event as `EventBridge` gives it: an object with a `detail`. Either this or `example` is
+    /// required.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object, required = false))]
+    pub event: Option<Box<RawValue>>,
+    /// An event type of the catalogue: the event has its first example as the `detail`.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
+    pub example: Option<String>,
 }
 
 /// The result of a transform test.

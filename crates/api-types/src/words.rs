@@ -37,6 +37,9 @@ pub fn outcome(attempt: &Attempt) -> String {
             Some(error) => format!("{error}; nothing was sent"),
             None => "blocked; nothing was sent".to_owned(),
         },
+        AttemptOutcome::NoToken => {
+            with_error("not sent, because no access token was granted", error)
+        }
     }
 }
 
@@ -113,6 +116,9 @@ pub fn state(delivery: &Delivery, until: impl Fn(&str) -> String) -> String {
         }
         (DeliveryStatus::Cancelled, Some(DeliveryReason::Discarded)) => {
             "it was held, and then discarded".to_owned()
+        }
+        (DeliveryStatus::Cancelled, Some(DeliveryReason::Requested)) => {
+            format!("its message was cancelled, after {tried}{last_brief}")
         }
         (_, Some(reason)) => format!("{reason}, {tried}{last_brief}"),
         (_, None) => format!("{tried}{last_brief}"),
@@ -204,6 +210,10 @@ mod tests {
             (
                 json!({"outcome": "blocked", "error": "blocked: address is not globally routable (private)"}),
                 "blocked: address is not globally routable (private); nothing was sent",
+            ),
+            (
+                json!({"outcome": "noToken", "error": "token endpoint answered 401 invalid_client"}),
+                "not sent, because no access token was granted: token endpoint answered 401 invalid_client",
             ),
         ] {
             assert_eq!(outcome(&attempt(&fields)), text);

@@ -6,6 +6,7 @@
 //! The servers run in lockstep with the program.
 
 mod case;
+mod exchanges;
 mod run;
 mod tool;
 
@@ -41,6 +42,9 @@ pub(crate) struct Options {
     /// The folder of `deliver-webhook` with the features `bench` and `system-allocator`.
     #[arg(long, value_name = "FOLDER")]
     system_allocator: PathBuf,
+    /// The folder of the programs for comparison.
+    #[arg(long, value_name = "FOLDER")]
+    peers: PathBuf,
     /// A folder for the run's files and the tools' output.
     #[arg(long, value_name = "FOLDER")]
     work: PathBuf,
@@ -99,6 +103,7 @@ impl Bench<'_> {
         ] {
             cases.push(self.delivery(name, behaviour).await?);
         }
+        cases.push(self.bare_exchanges().await?);
         let shown = Box::pin(portal::Shown::write(&self.setup.aws, EVENTS_OF_THE_PORTAL)).await?;
         let pages = portal::Page::all(&shown).into_iter();
         let pages = pages.filter(portal::Page::is_counted);

@@ -32,6 +32,9 @@ const DELIVERIES: usize = 100;
 /// The request timeout where some requests are never answered.
 const SHORT_TIMEOUT_SECONDS: u64 = 2;
 
+/// The time after which a slow receiver answers.
+pub(crate) const ANSWER_TIME: Duration = Duration::from_millis(200);
+
 /// A kind of endpoint, and the number of deliveries to it.
 struct Scenario {
     name: &'static str,
@@ -72,7 +75,7 @@ const SCENARIOS: [Scenario; 5] = [
     },
     Scenario {
         name: "200 ms",
-        behaviour: Behaviour::Slow(Duration::from_millis(200)),
+        behaviour: Behaviour::Slow(ANSWER_TIME),
         rounds: 5,
         batches: 6,
         node_batches: 1,
@@ -364,7 +367,7 @@ fn check_handshakes(scenario: &Scenario, before: (u64, u64), after: (u64, u64)) 
 }
 
 /// Groups these queue messages into full batches.
-fn batches(bodies: &[String]) -> impl Iterator<Item = String> {
+pub(crate) fn batches(bodies: &[String]) -> impl Iterator<Item = String> {
     let batches = bodies.chunks(BATCH);
     batches.map(|bodies| batch(bodies.iter().map(String::as_str)))
 }
@@ -476,20 +479,8 @@ impl Bare {
         sample: &Sample,
         secret: &str,
     ) -> Result<Self> {
-        let url = receiver.url();
-        let port = url
-            .rsplit(':')
-            .next()
-            .and_then(|rest| rest.split('/').next());
-        let address = format!("127.0.0.1:{}", port.unwrap_or_default());
-        let own = ["webhook-timestamp", "webhook-signature", "content-length"];
-        let headers: Vec<(&str, &str)> = sample
-            .headers
-            .iter()
-            .filter(|(name, _)| !own.contains(&name.as_str()))
-            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-            .collect();
-        let headers = serde_json::to_string(&headers)?;
+        let (url, address) = (receiver.url(), receiver.address().to_string());
+        let headers = serde_json::to_string(&sample.fixed_headers()?)?;
         let body = programs.work.join("body.json");
         fs::write(&body, &sample.body)?;
         let text = |path: &Path| path.to_string_lossy().into_owned();

@@ -24,6 +24,7 @@ mod cold_start;
 mod counts;
 mod delivery;
 mod fill;
+mod floor;
 mod function;
 mod functions;
 mod isolation;
@@ -31,6 +32,7 @@ mod limits;
 mod load;
 mod lockstep;
 mod machine;
+mod memory;
 mod names;
 mod path;
 mod portal;
@@ -77,6 +79,8 @@ enum Command {
     Delivery(Programs),
     /// Measure the CPU time of the workflow's functions.
     Functions(Programs),
+    /// Measure the time and the price of the functions by their memory.
+    Memory(Programs),
     /// Measure CPU, bytes, read units and cost of the portal's pages.
     Portal(portal::Options),
     /// Measure the time from the put of an event to the request.
@@ -127,6 +131,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
         Command::ColdStart(programs) => cold_start::run(programs, quick).await?,
         Command::Delivery(programs) => delivery::run(programs, quick).await?,
         Command::Functions(programs) => functions::run(programs, quick).await?,
+        Command::Memory(programs) => memory::run(programs, quick).await?,
         Command::Portal(options) => {
             let (part, judged) = Box::pin(portal::run(options, quick)).await?;
             show(&part);

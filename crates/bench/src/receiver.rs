@@ -1,7 +1,7 @@
 //! TLS endpoints with a configured behaviour, which count their requests.
 
 use std::{
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -54,6 +54,22 @@ pub(crate) struct Sample {
     pub(crate) headers: HeaderMap,
     /// Its body.
     pub(crate) body: Bytes,
+}
+
+/// The headers that change with each request, or that an HTTP client adds.
+const OWN_HEADERS: [&str; 3] = ["webhook-timestamp", "webhook-signature", "content-length"];
+
+impl Sample {
+    /// Returns the headers that are the same each time the request is sent.
+    pub(crate) fn fixed_headers(&self) -> Result<Vec<(String, String)>> {
+        let headers = self.headers.iter();
+        let fixed = headers.filter(|(name, _)| !OWN_HEADERS.contains(&name.as_str()));
+        let fixed = fixed.map(|(name, value)| {
+            let value = value.to_str().context("a header that is not text")?;
+            Ok((name.as_str().to_owned(), value.to_owned()))
+        });
+        fixed.collect()
+    }
 }
 
 /// An endpoint. It closes when the value is dropped.
@@ -123,6 +139,11 @@ impl Receiver {
     /// Returns its URL, with a host name.
     pub(crate) fn url(&self) -> String {
         format!("https://{NAME}:{}/webhooks", self.port)
+    }
+
+    /// Returns the address behind the URL.
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
     /// Returns the number of requests that it has read.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use webhooks_costs::Usage;
 
-use crate::stats::Measured;
+use crate::{limits::limit_of, stats::Measured};
 
 /// One part's results.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -154,6 +154,22 @@ fn digits(value: f64) -> String {
 }
 
 impl Target {
+    /// Returns its row in a table of targets.
+    pub(crate) fn row(&self) -> [String; 5] {
+        let result = if self.is_missed() {
+            "**missed**"
+        } else {
+            "met"
+        };
+        [
+            self.name.clone(),
+            self.unit.text(self.at_most),
+            cell(self.measured, self.unit),
+            result.to_owned(),
+            limit_of(&self.name).to_owned(),
+        ]
+    }
+
     /// Returns true if the figure exceeds the limit.
     pub(crate) fn is_missed(&self) -> bool {
         self.measured.median > self.at_most

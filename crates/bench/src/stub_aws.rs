@@ -8,6 +8,7 @@
 //! prepared, so that it can be delivered repeatedly.
 
 mod query;
+mod recorded;
 mod store;
 mod table;
 mod update;
@@ -29,6 +30,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::AbortHandle};
 use tokio_rustls::TlsAcceptor;
 
+pub(crate) use self::recorded::Recorded;
 use self::table::Table;
 use crate::{
     authority::Authority,
@@ -53,6 +55,8 @@ pub(crate) struct StubAws {
 struct State {
     table: Mutex<Table>,
     counts: Mutex<Counts>,
+    /// The calls since the recording began, if one is in progress.
+    recording: Mutex<Option<Vec<Recorded>>>,
 }
 
 /// The counts.
@@ -115,6 +119,16 @@ impl StubAws {
         self.state.table().keeps_updates = keeps;
     }
 
+    /// Begins to record calls.
+    pub(crate) fn record(&self) {
+        *self.state.recording() = Some(Vec::new());
+    }
+
+    /// Ends the recording and returns it.
+    pub(crate) fn recorded(&self) -> Vec<Recorded> {
+        self.state.recording().take().unwrap_or_default()
+    }
+
     /// Resets all counts and returns their values.
     pub(crate) fn take_counts(&self) -> Counts {
         std::mem::take(&mut self.state.counts())
@@ -143,6 +157,12 @@ impl State {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn recording(&self) -> MutexGuard<'_, Option<Vec<Recorded>>> {
+        self.recording
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn handle(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
         let (parts, body) = request.into_parts();
         let target = parts
@@ -153,6 +173,9 @@ impl State {
             .context("a call without an operation")?
             .to_owned();
         let body = body.collect().await?.to_bytes();
+        if let Some(recording) = &mut *self.recording() {
+            recording.push(Recorded::new(&target, &parts.headers, &body)?);
+        }
         let call: Value = serde_json::from_slice(&body)?;
         let answer = self.answer(&target, &call).inspect_err(|error| {
             eprintln!("stub AWS: {target}: {error:#}");

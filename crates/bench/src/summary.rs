@@ -11,17 +11,16 @@ use webhooks_costs::Recorded;
 
 use crate::{
     baseline::Baseline,
-    check,
-    limits::limit_of,
-    readme,
-    report::{Part, Table, cell},
+    check, floor, readme,
+    report::{Part, Table, Target},
 };
 
 /// The parts, in the order of presentation.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     "cold-start",
     "delivery",
     "functions",
+    "memory",
     "portal",
     "path",
     "isolation",
@@ -54,7 +53,10 @@ pub(crate) fn run(results: &Path, options: &Options) -> Result<()> {
     for name in PARTS {
         parts.extend(Part::load(results, name)?);
     }
-    println!("\n{}", targets(&parts).plain());
+    println!(
+        "\n{}",
+        targets(&parts, &Baseline::load(&options.baseline)?).plain()
+    );
     if let (true, Some(docs), Some(readme), Some(usage)) = (
         options.record,
         &options.docs,
@@ -89,21 +91,14 @@ fn record_usage(path: &Path, parts: &[Part]) -> Result<()> {
 }
 
 /// Returns each target with its figure and its limit.
-fn targets(parts: &[Part]) -> Table {
+fn targets(parts: &[Part], baseline: &Baseline) -> Table {
     let mut table = Table::new("Targets", &["what", "at most", "is", "", "what limits it"]);
-    for target in parts.iter().flat_map(|part| &part.targets) {
-        table.row([
-            target.name.clone(),
-            target.unit.text(target.at_most),
-            cell(target.measured, target.unit),
-            if target.is_missed() {
-                "**missed**"
-            } else {
-                "met"
-            }
-            .to_owned(),
-            limit_of(&target.name).to_owned(),
-        ]);
+    let timed = parts.iter().flat_map(|part| &part.targets);
+    for row in timed.map(Target::row) {
+        table.row(row);
+    }
+    if let Some(target) = floor::target(baseline) {
+        table.row(target.row());
     }
     table
 }
@@ -122,7 +117,7 @@ fn beginning(baseline: &Baseline) -> String {
 fn page(parts: &[Part], baseline: &Baseline) -> String {
     let mut page = beginning(baseline);
     // Writing to a string cannot fail.
-    let _ = writeln!(page, "{}", targets(parts).markdown());
+    let _ = writeln!(page, "{}", targets(parts, baseline).markdown());
     for part in parts {
         let _ = writeln!(
             page,

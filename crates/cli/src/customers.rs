@@ -4,7 +4,9 @@ use crate::ask::Yes;
 use crate::terminal::{Cell, Style, Table, Tone};
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use webhooks_client::{Api, Customer, CustomerPatch, CustomersQuery, NewCustomer, WholeNumber};
+use webhooks_client::{
+    Api, Contact, Customer, CustomerPatch, CustomersQuery, NewCustomer, WholeNumber,
+};
 
 use crate::answer::{Listed, Paging, send, show};
 use crate::body::Body;
@@ -39,6 +41,7 @@ Example:
 Examples:
   webhooks customers update cust_1001 --name 'Example Ltd'
   webhooks customers update cust_1001 --metadata plan=gold --remove-metadata trial --if-version 3
+  webhooks customers update cust_1001 --contact ops@example.com --contact dev@example.com
   webhooks customers update cust_1001 --remove name")]
     Update(Update),
     /// Delete a customer and all its data: subscriptions, messages, deliveries. It runs in the
@@ -81,6 +84,10 @@ struct Fields {
     /// The largest number of webhooks a second to all of its subscriptions together.
     #[arg(long, value_name = "COUNT")]
     rate_limit_per_second: Option<u32>,
+    /// The e-mail address of a person who is told about failing endpoints. Repeatable; all others
+    /// are removed.
+    #[arg(long = "contact", value_name = "ADDRESS")]
+    contacts: Vec<String>,
 }
 
 /// Options of `customers put`.
@@ -100,7 +107,7 @@ pub(crate) struct Update {
     #[command(flatten)]
     named: Named,
     /// Remove a field. Repeatable.
-    #[arg(long, value_name = "FIELD", value_parser = ["name", "metadata", "maxSubscriptions", "rateLimitPerSecond"])]
+    #[arg(long, value_name = "FIELD", value_parser = ["name", "metadata", "maxSubscriptions", "rateLimitPerSecond", "contacts"])]
     remove: Vec<String>,
     /// Remove one name of the metadata. Repeatable.
     #[arg(long = "remove-metadata", value_name = "NAME")]
@@ -143,6 +150,13 @@ impl Command {
     }
 }
 
+impl Fields {
+    /// The contacts, if one is given.
+    fn contacts(&self) -> Option<Vec<String>> {
+        (!self.contacts.is_empty()).then(|| self.contacts.clone())
+    }
+}
+
 impl Put {
     fn body(&self) -> NewCustomer {
         let metadata = &self.fields.metadata;
@@ -151,6 +165,7 @@ impl Put {
             metadata: (!metadata.is_empty()).then(|| metadata.iter().cloned().collect()),
             max_subscriptions: self.fields.max_subscriptions.map(WholeNumber),
             rate_limit_per_second: self.fields.rate_limit_per_second.map(WholeNumber),
+            contacts: self.fields.contacts(),
         }
     }
 }
@@ -172,6 +187,7 @@ impl Update {
             metadata: map_patch(&self.fields.metadata, &self.remove_metadata),
             max_subscriptions: self.fields.max_subscriptions.map(WholeNumber).into(),
             rate_limit_per_second: self.fields.rate_limit_per_second.map(WholeNumber).into(),
+            contacts: self.fields.contacts().into(),
         })?;
         for field in &self.remove {
             changes.remove(field);
@@ -214,6 +230,10 @@ fn text(customer: &Customer, style: Style) -> String {
     facts.maybe("at most", most);
     let rate = customer.rate_limit_per_second;
     facts.maybe("rate", rate.map(|rate| format!("{rate} a second")));
+    for contact in &customer.contacts {
+        let Contact { address, state } = contact;
+        facts.add("contact", format!("{address} ({state})"));
+    }
     facts.add("subscriptions", customer.subscriptions.to_string());
     if let Some(deletion) = &customer.deletion {
         let (at, deleted) = (&deletion.requested_at, deletion.deleted_items);
@@ -248,7 +268,7 @@ impl Report for Listed<Customer> {
 mod tests {
     use clap::Parser;
     use serde_json::{Value, json};
-    use webhooks_client::CustomerDeletion;
+    use webhooks_client::{ContactState, CustomerDeletion};
 
     use super::*;
 
@@ -291,6 +311,10 @@ mod tests {
             metadata: [("plan".to_owned(), "gold".to_owned())].into(),
             max_subscriptions: Some(5),
             rate_limit_per_second: Some(9),
+            contacts: vec![Contact {
+                address: "ops@example.com".to_owned(),
+                state: ContactState::Confirmed,
+            }],
             subscriptions: 2,
             deletion: Some(CustomerDeletion {
                 requested_at: at.to_owned(),

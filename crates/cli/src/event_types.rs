@@ -4,6 +4,7 @@ mod export;
 mod file;
 mod import;
 mod openapi;
+mod yaml;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -109,6 +110,7 @@ fn fields(of: EventType) -> NewEventType {
         description: of.description,
         group: of.group,
         schema: of.schema,
+        validation: (!of.validation.is_off()).then_some(of.validation),
         examples: (!of.examples.is_empty()).then_some(of.examples),
         deprecated: of.deprecated,
     }
@@ -128,6 +130,9 @@ fn text(event_type: &EventType, style: Style) -> String {
         facts.add("deprecated", Cell::new(text, Tone::Waiting));
     }
     facts.maybe("schema", event_type.schema.as_ref().map(|json| json.get()));
+    if !event_type.validation.is_off() {
+        facts.add("validation", event_type.validation.to_string());
+    }
     for example in &event_type.examples {
         facts.add("example", example.get());
     }

@@ -83,6 +83,17 @@ pub(crate) fn secret_pair(text: &str) -> Result<(String, SecretText), String> {
     }
 }
 
+/// Reads a file of text, or standard input for `-`.
+pub(crate) fn text_file(file: &str) -> Result<String, String> {
+    let bytes = read(Path::new(file)).map_err(|error| format!("{error:#}"))?;
+    String::from_utf8(bytes).map_err(|_| format!("`{file}` is not text"))
+}
+
+/// Reads a file with a secret, or standard input for `-`.
+pub(crate) fn secret_file(file: &str) -> Result<SecretText, String> {
+    text_file(file).map(SecretText)
+}
+
 /// Reads JSON with a secret from `@FILE`, from standard input for `@-`, or from a variable for
 /// `env:NAME`. It is never given directly, so that it is not in the history of the shell.
 pub(crate) fn secret_json<T: DeserializeOwned>(text: &str) -> Result<T, String> {

@@ -58,6 +58,7 @@ mod statistics;
 mod subscriptions;
 mod tail;
 pub mod terminal;
+mod transfer;
 mod transforms;
 mod unhealthy;
 mod verify;
@@ -115,13 +116,20 @@ enum Command {
     /// The event catalogue: list, show, delete, import, export.
     #[command(subcommand)]
     EventTypes(event_types::Command),
+    /// Write customers and their subscriptions to a file.
+    #[command(after_help = transfer::export::HELP)]
+    Export(transfer::export::Export),
+    /// Show the difference between a file and the stack's customers and subscriptions, and write it
+    /// to the stack. Everything that is not in the file stays.
+    #[command(after_help = transfer::import::HELP)]
+    Import(transfer::import::Import),
     /// Events: put them on the bus, or start the workflow with one.
     #[command(subcommand)]
     Events(events::Command),
     /// Deliveries and their results: list, show, resend.
     #[command(subcommand)]
     Deliveries(deliveries::Command),
-    /// Messages, the stored copies of events: list, show.
+    /// Messages, the stored copies of events: list, show, cancel.
     #[command(subcommand)]
     Messages(messages::Command),
     /// Show a subscription's undelivered webhooks: held, failed, or pending after a failure.
@@ -226,6 +234,8 @@ impl Cli {
             Command::Subscriptions(command) => command.run(&api()?, printer).await,
             Command::Transforms(command) => command.run(&api()?, printer).await,
             Command::EventTypes(command) => command.run(&api()?, printer).await,
+            Command::Export(export) => export.run(&api()?, printer).await,
+            Command::Import(import) => import.run(&api()?, printer).await,
             Command::Events(command) => command.run(stack, printer).await,
             Command::Deliveries(command) => command.run(&api()?, printer).await,
             Command::Messages(command) => command.run(&api()?, printer).await,

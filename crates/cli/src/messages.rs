@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 use crate::terminal::{Cell, Style, Table};
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use webhooks_client::{Api, Call, DeliveryStatus, Error, Message, MessageEntry, MessagesQuery};
+use webhooks_client::{
+    Api, Call, CancelQuery, Cancellation, DeliveryStatus, Error, Message, MessageEntry,
+    MessagesQuery,
+};
 
 use crate::Outcome;
 use crate::advice::advise;
-use crate::answer::{Listed, Paging, show};
+use crate::answer::{Listed, Paging, send, show};
 use crate::broken;
 use crate::clock::now;
 use crate::deliveries::list::Filter;
@@ -43,6 +46,27 @@ Examples:
 
 Receivers get the id in the header `webhook-id`; `webhooks events put` prints it.")]
     Show(Named),
+    /// Cancel a message: nothing more of it is sent.
+    ///
+    /// Its deliveries that are pending or held become `cancelled`. A request to an endpoint that is
+    /// under way is not stopped.
+    #[command(after_help = "\
+Example:
+  webhooks messages cancel cust_1001 msg_9d621ecde980c9e89ef2b0fa0f4cc7e6
+
+`webhooks deliveries resend` sends a cancelled delivery after all.")]
+    Cancel(Cancel),
+}
+
+/// The message to cancel.
+#[derive(Args, Debug)]
+pub(crate) struct Cancel {
+    /// The customer of the message.
+    #[arg(value_name = "CUSTOMER")]
+    customer: String,
+    /// The message's id, `msg_…`.
+    #[arg(value_name = "MESSAGE")]
+    message: String,
 }
 
 /// Options of `messages list`.
@@ -94,6 +118,7 @@ impl Command {
                 };
                 printer.print(&paging.collect(page).await?)?;
             }
+            Self::Cancel(cancel) => printer.print(&cancel.run(api).await?)?,
             Self::Show(named) => {
                 let has_settled = if named.wait {
                     named.settled(api).await?
@@ -107,6 +132,55 @@ impl Command {
             }
         }
         Ok(Outcome::Complete)
+    }
+}
+
+impl Cancel {
+    /// Cancels all pages, and counts them together.
+    async fn run(&self, api: &Api) -> Result<Cancellation> {
+        let mut query = CancelQuery::default();
+        let mut total: Option<Cancellation> = None;
+        loop {
+            let call = api.cancel_message(&self.customer, &self.message, &query);
+            let page = send(call).await?.value;
+            query.cursor.clone_from(&page.next_cursor);
+            let is_last = page.next_cursor.is_none();
+            let sum = match total {
+                None => page,
+                Some(before) => Cancellation {
+                    cancelled: before.cancelled + page.cancelled,
+                    due: before.due + page.due,
+                    ended: before.ended + page.ended,
+                    broken: before.broken + page.broken,
+                    ..page
+                },
+            };
+            if is_last {
+                return Ok(sum);
+            }
+            total = Some(sum);
+        }
+    }
+}
+
+impl Report for Cancellation {
+    fn text(&self, style: Style) -> String {
+        let mut facts = Facts::default();
+        facts.add("message", self.message_id.as_str());
+        facts.add("cancelled at", self.cancelled_at.as_str());
+        facts.add("cancelled", self.cancelled.to_string());
+        facts.add("ended before", self.ended.to_string());
+        if self.broken > 0 {
+            facts.add("unreadable", self.broken.to_string());
+        }
+        let mut text = facts.text(style);
+        if self.due > 0 {
+            text.push_str(&task(format_args!(
+                "The attempts of {} were due: a request to an endpoint may be under way.",
+                self.due
+            )));
+        }
+        text
     }
 }
 
@@ -167,6 +241,8 @@ pub(crate) fn text(message: &Message, style: Style) -> String {
     facts.add("event type", message.event_type.as_str());
     facts.add("time", message.time.as_str());
     facts.add("received", message.received_at.as_str());
+    facts.maybe("deliver at", message.deliver_at.as_deref());
+    facts.maybe("cancelled", message.cancelled_at.as_deref());
     let facts = facts.text(style);
     if message.deliveries.is_empty() && message.broken.is_empty() {
         let replay = task(format_args!(

@@ -53,6 +53,7 @@ fn text(statistics: &Statistics, style: Style) -> String {
         "TIMED OUT",
         "UNREACHABLE",
         "BLOCKED",
+        "NO TOKEN",
         "P50",
         "P95",
     ]);
@@ -77,6 +78,7 @@ fn text(statistics: &Statistics, style: Style) -> String {
             failures.timed_out.to_string().into(),
             failures.unreachable.to_string().into(),
             failures.blocked.to_string().into(),
+            failures.no_token.to_string().into(),
             ms(times.map(|times| times.p50)).into(),
             ms(times.map(|times| times.p95)).into(),
         ]);
@@ -143,12 +145,12 @@ mod tests {
             .map(|line| line.split_whitespace().collect())
             .collect();
         let since = "2026-01-31T08:00:00Z";
-        let zeros = ["0"; 8];
+        let zeros = ["0"; 9];
         assert_eq!(rows[1][..3], ["last", "hour", since]);
         assert_eq!(rows[1][3..], [&["0"][..], &zeros].concat());
         assert_eq!(rows[2][3..7], ["3", "0", "%", "0"]);
         assert_eq!(rows[3][4..8], ["10000", "99.9", "%", "9999"], "not 100 %");
-        assert_eq!(rows[3][15..], ["152", "ms", "861", "ms"]);
+        assert_eq!(rows[3][16..], ["152", "ms", "861", "ms"]);
         assert!(text.contains("±300 in 7 days"), "{text}");
     }
 }

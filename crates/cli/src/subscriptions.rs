@@ -1,17 +1,19 @@
 //! `webhooks subscriptions`: customers' endpoints.
 
+mod certificate;
 mod change;
 mod fields;
 mod list;
 mod secrets;
 mod test;
 
-use crate::terminal::{Cell, Style};
+use crate::terminal::{Cell, Style, Tone};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use webhooks_client::{Api, Authentication, Call, Subscription};
 
 use crate::Outcome;
+use crate::clock;
 use crate::print::{Facts, Printer};
 use crate::words;
 
@@ -176,17 +178,14 @@ fn text(subscription: &Subscription, style: Style) -> String {
     for name in &subscription.secret_headers {
         facts.add("secret header", format!("{name}: ********"));
     }
+    for warning in &subscription.warnings {
+        let text = format!("{}: {}", warning.field, warning.detail);
+        facts.add("warning", Cell::new(text, Tone::Waiting));
+    }
     if !subscription.cleared_secret_headers.is_empty() {
         facts.add("cleared", subscription.cleared_secret_headers.join(", "));
     }
-    let authentication = subscription.authentication.as_ref();
-    facts.maybe("authentication", authentication.map(authentication_words));
-    facts.maybe(
-        "cleared",
-        subscription
-            .cleared_authentication
-            .map(|kind| format!("authentication ({kind})")),
-    );
+    add_authentication(&mut facts, subscription);
     for (name, value) in &subscription.metadata {
         facts.add("metadata", format!("{name}: {value}"));
     }
@@ -209,12 +208,42 @@ fn text(subscription: &Subscription, style: Style) -> String {
     facts.text(style)
 }
 
+fn add_authentication(facts: &mut Facts, subscription: &Subscription) {
+    let authentication = subscription.authentication.as_ref();
+    facts.maybe("authentication", authentication.map(authentication_words));
+    let now = clock::now();
+    let end = authentication.and_then(|it| certificate::end(it, now));
+    facts.maybe("certificate", end);
+    facts.maybe(
+        "cleared",
+        subscription
+            .cleared_authentication
+            .map(|kind| format!("authentication ({kind})")),
+    );
+}
+
 fn authentication_words(authentication: &Authentication) -> String {
     let kind = authentication.kind();
     match authentication {
         Authentication::Basic { username } => format!("{kind}, {username}: ********"),
         Authentication::Bearer {} => format!("{kind}, ********"),
         Authentication::ApiKey { header } => format!("{kind}, {header}: ********"),
+        Authentication::OAuth2 {
+            token_url,
+            client_id,
+            scope,
+            ..
+        } => {
+            let scope = scope.as_ref().map(|scope| format!(" for {scope}"));
+            let scope = scope.unwrap_or_default();
+            format!("{kind}, {client_id}: ********{scope}, tokens from {token_url}")
+        }
+        Authentication::Mtls {
+            subject,
+            issuer,
+            sha256_fingerprint,
+            ..
+        } => format!("{kind}, {subject}, issued by {issuer}, SHA-256 {sha256_fingerprint}"),
     }
 }
 

@@ -18,8 +18,9 @@ use crate::terminal::clean_lines;
 pub(crate) enum Command {
     /// Show the body that a transform makes of an event. Nothing is stored or sent.
     #[command(after_help = "\
-Example:
+Examples:
   webhooks transforms test slack.json --event events/order-created.json
+  webhooks transforms test slack.json --example order.created
 
 FILE has the `transform` of a subscription:
   {\"paths\": {\"total\": \"$.detail.order.total\"}, \"template\": \"{\\\"text\\\": \\\"An order of <total>\\\"}\"}")]
@@ -33,8 +34,11 @@ pub(crate) struct Test {
     #[arg(value_name = "FILE")]
     transform: PathBuf,
     /// The event as JSON, with at least a `detail`.
-    #[arg(long, value_name = "FILE")]
-    event: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "example")]
+    event: Option<PathBuf>,
+    /// An event type of the catalogue, whose first example is the event's `detail`.
+    #[arg(long, value_name = "EVENT_TYPE", conflicts_with = "event")]
+    example: Option<String>,
     /// The content type, which decides how values are written.
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
@@ -47,7 +51,8 @@ impl Command {
         let request = TransformTest {
             transform: read::<Transform>(&test.transform)?,
             content_type: test.content_type.clone(),
-            event: read(&test.event)?,
+            event: test.event.as_deref().map(read).transpose()?,
+            example: test.example.clone(),
         };
         let call = api.test_transform(&request);
         show(call, printer, |made, _| {

@@ -25,11 +25,15 @@ const READ_UNITS_A_DELETION: f64 = 0.5;
 /// The metrics that are written when nothing happens.
 const IDLE: [Metric; 1] = [Metric::Sweeps];
 /// The metrics that are written only when something goes wrong.
-const OF_FAULTS: [Metric; 9] = [
+const OF_FAULTS: [Metric; 13] = [
     Metric::ConflictingDuplicates,
     Metric::FiltersGivenUp,
+    Metric::SchemaViolations,
+    Metric::EventsNotChecked,
+    Metric::EventTypesNotRead,
     Metric::HandedBack,
     Metric::Unpublished,
+    Metric::ContactsNotReached,
     Metric::AttemptsNotCounted,
     Metric::KmsErrors,
     Metric::SweepOverdue,
@@ -170,10 +174,18 @@ mod tests {
     #[test]
     fn every_alarm_is_counted() {
         let all = resources(Monitoring::Full, "AWS::CloudWatch::Alarm");
-        // By default the stack has no portal.
-        let of_portal =
-            occurrences("Type: AWS::CloudWatch::Alarm\n    Condition: MonitorsPortal\n");
+        // By default the stack has no portal, and sends no notifications.
+        let optional = [
+            "MonitorsPortal",
+            "MonitorsNotifications",
+            "MonitorsNotifyContacts",
+        ];
+        let optional = optional.map(|condition| {
+            occurrences(&format!(
+                "Type: AWS::CloudWatch::Alarm\n    Condition: {condition}\n"
+            ))
+        });
         let declared = occurrences("Type: AWS::CloudWatch::Alarm\n");
-        assert_eq!(all + of_portal, declared);
+        assert_eq!(all + optional.iter().sum::<u32>(), declared);
     }
 }

@@ -33,8 +33,11 @@
 //! | conflict | optimistic concurrency control by conditional writes |
 //! | vault, data key, sealed ([`vault`]) | envelope encryption |
 //! | secret header ([`SealedHeaders`](outbound::SealedHeaders)) | a custom header whose value is sealed for one origin |
+//! | access token, token endpoint ([`TokenRecord`](outbound::TokenRecord)) | OAuth 2.0 client credentials; a cache that one holder of a lease refreshes ahead of its end |
 //! | session, code, token ([`portal_session`]) | a bearer session in a cookie, made by a login link that works once |
 //! | audience, actor ([`portal_session`]) | the site that a session opens: a customer's portal or the console; the subject of the audit |
+//! | contact ([`contact`]) | an e-mail address that is told about failing endpoints |
+//! | warning, step ([`health`]) | an escalation: each step is taken once in a failing period |
 //! | catalogue ([`catalogue`]) | a registry of event types, with their schemas and examples |
 //! | statistics ([`statistics`]) | counters and a histogram for each hour, with sampling of successes |
 //! | operational event ([`operational`]) | domain event, published best-effort |
@@ -76,14 +79,14 @@ mod use_cases;
 
 pub(crate) use model::members;
 pub use model::{
-    broken, catalogue, customer, data_key, delivery, due, errors, event, event_type, fields,
-    filter, gzip, health, idempotency, ids, limits, message, metadata, operational, outbound,
-    paging, payload_format, payload_shape, portal_session, prepare, queue, quota, recovery, retry,
-    signing, statistics, subscription, text, timestamp,
+    broken, catalogue, contact, customer, data_key, delivery, due, errors, event, event_type,
+    fields, filter, gzip, health, idempotency, ids, limits, message, metadata, operational,
+    outbound, paging, payload_format, payload_shape, portal_session, prepare, queue, quota,
+    recovery, retention, retry, signing, statistics, subscription, text, timestamp,
 };
 pub use use_cases::{
-    count_attempts, customers, delete_customers, deliver, limiter, lists, look_up, manage,
-    manage_catalogue, portal_access, portal_allowance, portal_sessions, publish, read_delivery,
-    read_shape, read_subscription, recover, resend, send_test, show_exchanges, show_statistics,
-    sweep, unavailable, unhealthy, vault,
+    cancel, check_event, count_attempts, customers, delete_customers, deliver, limiter, lists,
+    look_up, manage, manage_catalogue, portal_access, portal_allowance, portal_sessions, publish,
+    read_delivery, read_shape, read_subscription, recover, resend, send_test, show_exchanges,
+    show_statistics, sweep, unavailable, unhealthy, vault,
 };

@@ -2,6 +2,7 @@
 
 pub mod broken;
 pub mod catalogue;
+pub mod contact;
 pub mod customer;
 pub mod data_key;
 pub mod delivery;
@@ -29,6 +30,7 @@ pub mod prepare;
 pub mod queue;
 pub mod quota;
 pub mod recovery;
+pub mod retention;
 pub mod retry;
 pub mod signing;
 pub mod statistics;

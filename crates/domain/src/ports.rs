@@ -6,13 +6,14 @@
 //! | use case | its port of the table |
 //! |---|---|
 //! | [`look_up`](crate::look_up) | [`SubscriptionTable`], and [`DeliveryReader`] for duplicates |
+//! | [`check_event`](crate::check_event) | [`CatalogueTable`], and [`SchemaCompiler`] |
 //! | [`deliver`](crate::deliver) | [`DeliveryTable`] |
 //! | [`sweep`](crate::sweep) | [`DueIndex`] |
 //! | [`resend`](crate::resend), [`send_test`](crate::send_test) | [`ResendTable`], and [`CatalogueTable`] for examples |
 //! | [`recover`](crate::recover) | [`RecoveryTable`] |
 //! | [`unavailable`](crate::unavailable) | [`RecoveryTable`] and [`HoldIndex`] |
 //! | [`lists`](crate::lists) | [`Directory`] |
-//! | [`manage`](crate::manage) | [`SubscriptionStore`] |
+//! | [`manage`](crate::manage) | [`SubscriptionStore`] and [`CatalogueTable`] |
 //! | [`unhealthy`](crate::unhealthy) | [`SubscriptionTable`], [`UnhealthyIndex`] and [`Directory`] |
 //! | [`customers`](crate::customers) | [`CustomerTable`] |
 //! | [`manage_catalogue`](crate::manage_catalogue) | [`CatalogueTable`] |
@@ -42,15 +43,17 @@ mod errors;
 mod exchanges;
 mod portal_sessions;
 mod recoveries;
+mod schemas;
 mod services;
 mod statistics;
 mod subscriptions;
+mod tokens;
 
 pub use catalogue::{Addition, CatalogueTable};
 pub use customers::{CustomerData, CustomerPart, CustomerTable};
 pub use deliveries::{
-    DeliveryReader, DeliveryTable, DueIndex, DuePage, HoldEntry, HoldIndex, LimiterStore,
-    ResendTable,
+    CancelTable, DeliveryReader, DeliveryTable, DueIndex, DuePage, HoldEntry, HoldIndex,
+    LimiterStore, ResendTable,
 };
 pub use directory::Directory;
 pub use errors::{
@@ -62,6 +65,7 @@ pub use portal_sessions::{
     PortalAccessTable, PortalSessionTable, PortalUsageTable, TakeOutcome, Taking,
 };
 pub use recoveries::{RecoveryTable, RecoveryWorkflow};
+pub use schemas::{CompileError, CompiledSchema, CompilerNotStarted, SchemaCompiler};
 pub use services::{
     Clock, DataKeyStore, DeliverNow, DeliveryQueue, KeyService, MAX_PUBLISHED,
     OperationalEventPublisher, WebhookSender,
@@ -71,3 +75,4 @@ pub use subscriptions::{
     Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, SubscriptionStore,
     SubscriptionTable, UnhealthyIndex,
 };
+pub use tokens::{TokenEndpoint, TokenStore};

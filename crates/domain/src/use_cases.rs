@@ -1,5 +1,7 @@
 //! The use cases: each one reads through ports, decides, and writes through ports.
 
+pub mod cancel;
+pub mod check_event;
 pub mod count_attempts;
 pub mod customers;
 pub mod delete_customers;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use webhooks_domain::outbound::authentication::Basic;
+use webhooks_domain::outbound::authentication::{Basic, OAuth2};
 use webhooks_domain::outbound::{EndpointAuthentication, SealedCredential};
 use webhooks_domain::ports::Clock;
 use webhooks_domain::subscription::Subscription;
@@ -37,7 +37,8 @@ fn open(
     of: &Subscription,
 ) -> Result<(String, String), VaultError> {
     let opened = stage.manage.vault.open_credential(sealed, of);
-    opened.now_or_never().unwrap().map(|opened| opened.header())
+    let opened = opened.now_or_never().unwrap();
+    opened.map(|opened| opened.header().unwrap())
 }
 
 fn header(name: &str, value: &str) -> (String, String) {
@@ -208,6 +209,14 @@ fn no_header_is_set_twice() {
         assert!(!refused.contains(MARK));
         assert_eq!(stage.stored(), stage.created);
     }
+    // Access tokens have the same header.
+    for headers in ["headers", "secretHeaders"] {
+        let both =
+            format!(r#"{{"{headers}":{{"Authorization":"s3cret"}},"authentication":{CLIENT}}}"#);
+        let refused = stage.update(&both).unwrap_err().to_string();
+        assert!(refused.contains(&clash("authorization")), "{refused}");
+        assert_eq!(stage.stored(), stage.created);
+    }
     // One request may move a header from one to the other.
     let moved = r#"{"secretHeaders":{"x-key":null},"authentication":{"type":"apiKey","header":"x-key","value":"s3cret"}}"#;
     stage.update(moved).unwrap();
@@ -269,9 +278,85 @@ fn every_example_of_the_page_makes_the_header_that_it_shows() {
         };
         let stage = stage();
         stage.update(fields).unwrap();
-        let (name, value) = opened(&stage).unwrap();
-        assert_eq!(shown.trim_end(), format!("{name}: {value}"));
+        assert_eq!(shown.trim_end(), shown_form(&stage));
         examples += 1;
     }
-    assert_eq!(examples, 3);
+    assert_eq!(examples, 4);
+}
+
+/// The header of a request, or the headers and the body of the request for its token.
+fn shown_form(stage: &ManagedSubscription) -> String {
+    let stored = stage.stored();
+    let sealed = stored.authentication.as_ref().unwrap();
+    let opened = stage.manage.vault.open_credential(sealed, &stored);
+    let credential = opened.now_or_never().unwrap().unwrap();
+    if let Some((name, value)) = credential.header() {
+        return format!("{name}: {value}");
+    }
+    let client = credential.authentication().oauth2().unwrap();
+    let request = client.token_request(credential.secret().unwrap(), None, Duration::ZERO);
+    let headers = request.headers.iter();
+    let headers = headers.filter(|(name, _)| name != "user-agent");
+    let headers: Vec<_> = headers
+        .map(|(name, value)| format!("{name}: {value}\n"))
+        .collect();
+    let body = String::from_utf8(request.body).unwrap();
+    format!("{}\n{body}", headers.concat())
+}
+
+const CLIENT: &str = r#"{"type":"oauth2","tokenUrl":"https://login.example.com/token",
+    "clientId":"acme","clientSecret":"s3cret"}"#;
+
+/// A writer of the table cannot have the secret of a client sent to another token endpoint.
+#[test]
+fn the_secret_of_a_client_opens_only_for_its_token_url() {
+    let fields = FIELDS.replace(
+        r#"{"type":"basic","username":"ann","password":"s3cret"}"#,
+        CLIENT,
+    );
+    let stage = ManagedSubscription::create(&fields);
+    let subscription = stage.stored();
+    let sealed = subscription.authentication.clone().unwrap();
+    let opened = |sealed: &SealedCredential, of: &Subscription| {
+        let opened = stage.manage.vault.open_credential(sealed, of);
+        opened.now_or_never().unwrap().is_ok()
+    };
+    assert!(opened(&sealed, &subscription));
+    let EndpointAuthentication::OAuth2(client) = &sealed.authentication else {
+        panic!("{sealed:?}")
+    };
+    for change in [
+        |it: &mut OAuth2| it.token_url = samples::url("https://login.example.org/token"),
+        |it: &mut OAuth2| it.client_id = "bolt".to_owned(),
+        |it: &mut OAuth2| it.scope = Some("admin".to_owned()),
+    ] {
+        let mut client = client.clone();
+        change(&mut client);
+        let moved = SealedCredential {
+            authentication: EndpointAuthentication::OAuth2(client),
+            ..sealed.clone()
+        };
+        assert!(!opened(&moved, &subscription));
+    }
+    let elsewhere = Subscription {
+        url: samples::url("https://example.org/hook"),
+        ..subscription.clone()
+    };
+    assert!(!opened(&sealed, &elsewhere));
+}
+
+/// The same settings and secret keep the sealed bytes, and with them the access token.
+#[test]
+fn the_settings_of_a_client_are_cleared_with_its_origin_and_kept_otherwise() {
+    let stage = stage();
+    let set = format!(r#"{{"authentication":{CLIENT}}}"#);
+    stage.update(&set).unwrap();
+    let sealed = stage.stored().authentication;
+    let version = stage.stored().version;
+    stage.update(&set).unwrap();
+    assert_eq!(stage.stored().authentication, sealed);
+    assert_eq!(stage.stored().version, version);
+    let updated = stage.update(r#"{"url":"https://example.org/"}"#).unwrap();
+    assert!(updated.cleared_authentication().is_some());
+    assert_eq!(stage.stored().authentication, None);
 }

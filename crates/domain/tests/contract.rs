@@ -27,6 +27,9 @@ fn the_in_memory_backend_passes_the_contract_suites() {
         .now_or_never()
         .unwrap();
     contract::catalogue(&backend).now_or_never().unwrap();
+    contract::catalogue_summaries(&backend)
+        .now_or_never()
+        .unwrap();
     let fill = async || backend.fill_catalogue();
     contract::catalogue_bound(&backend, fill)
         .now_or_never()
@@ -38,6 +41,7 @@ fn the_in_memory_backend_passes_the_contract_suites() {
         .now_or_never()
         .unwrap();
     contract::limiters(&backend).now_or_never().unwrap();
+    contract::tokens(&backend, "tokens").now_or_never().unwrap();
     contract::exchanges(&backend, "acme")
         .now_or_never()
         .unwrap();
@@ -48,6 +52,10 @@ fn the_in_memory_backend_passes_the_contract_suites() {
         .unwrap();
     let put = async |message, delivery| backend.record_call(message, delivery);
     contract::due_index(&backend, "acme", put)
+        .now_or_never()
+        .unwrap();
+    let put = async |message, delivery| backend.record_call(message, delivery);
+    contract::cancelling(&backend, "acme", put)
         .now_or_never()
         .unwrap();
     let put = async |message, delivery| backend.record_call(message, delivery);

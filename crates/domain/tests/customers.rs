@@ -6,16 +6,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::FutureExt;
 use webhooks_domain::broken::Readable;
+use webhooks_domain::contact::{Contacts, EmailAddress};
 use webhooks_domain::customer::{Customer, CustomerName};
 use webhooks_domain::customers::{
     CustomerChange, CustomerError, CustomerFields, Customers, WrittenCustomer,
 };
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::manage::{Change, ExpectedVersion, MapChange};
+use webhooks_domain::operational::{About, EndpointInTrouble, Kind, OperationalEvent};
 use webhooks_domain::paging::EntryPage;
 use webhooks_domain::ports::{
     Creation, CustomerTable, StoreError, SubscriptionStore, WriteOutcome,
 };
+use webhooks_domain::publish::add_contacts;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
@@ -212,4 +215,118 @@ fn another_editor_who_is_first_makes_the_version_stale() {
     subscribe(&customers.table.backend);
     let second = replace(&customers, &version(1), "second").unwrap_err();
     assert!(matches!(second, CustomerError::AnotherVersion { .. }));
+}
+
+fn addresses(customer: &Customer) -> Vec<&str> {
+    let confirmed = customer.contacts.confirmed();
+    confirmed.map(EmailAddress::as_str).collect()
+}
+
+#[test]
+fn contacts_are_replaced_as_a_whole_and_stay_if_they_are_not_named() {
+    let customers = on(InMemoryBackend::default());
+    let contacts = |addresses: &[&str]| {
+        let addresses = addresses.iter().map(|&address| address.to_owned());
+        Contacts::of_operator(addresses.collect()).unwrap()
+    };
+    let acme = samples::customer("acme");
+    let fields = CustomerFields {
+        contacts: contacts(&["ops@example.com", "dev@example.com"]),
+        ..named("a")
+    };
+    let put = customers.replace(&acme, &ANY, fields);
+    let put = put.now_or_never().unwrap().unwrap();
+    assert_eq!(
+        addresses(&put.customer),
+        ["ops@example.com", "dev@example.com"]
+    );
+    let other = CustomerChange {
+        name: Change::Remove,
+        ..CustomerChange::default()
+    };
+    let kept = update(&customers, &ANY, other).unwrap();
+    assert_eq!(kept.customer.contacts, put.customer.contacts);
+    let other = CustomerChange {
+        contacts: Change::Set(contacts(&["new@example.com"])),
+        ..CustomerChange::default()
+    };
+    let replaced = update(&customers, &ANY, other).unwrap();
+    assert_eq!(addresses(&replaced.customer), ["new@example.com"]);
+    let none = CustomerChange {
+        contacts: Change::Remove,
+        ..CustomerChange::default()
+    };
+    let none = update(&customers, &ANY, none).unwrap();
+    assert!(none.customer.contacts.is_empty());
+    let put = replace(&customers, &ANY, "b").unwrap();
+    assert!(put.customer.contacts.is_empty(), "absent is removed");
+}
+
+#[test]
+fn a_warning_gets_the_contacts_of_its_own_customer_and_other_events_read_nothing() {
+    let backend = InMemoryBackend::default();
+    let customers = on(backend.clone());
+    let set = |id: &str, address: &str| {
+        let fields = CustomerFields {
+            contacts: Contacts::of_operator(vec![address.to_owned()]).unwrap(),
+            ..CustomerFields::default()
+        };
+        let id = samples::customer(id);
+        let put = customers.replace(&id, &ANY, fields);
+        put.now_or_never().unwrap().map(|_| ()).unwrap();
+    };
+    set("acme", "acme@example.com");
+    set("other", "other@example.com");
+    let event = |id: &str, kind, about| OperationalEvent {
+        kind,
+        customer_id: samples::customer(id),
+        subscription_id: samples::subscription_id(1),
+        about,
+    };
+    let warning = |id: &str| {
+        let about = About::Warning(EndpointInTrouble {
+            step: "recovered",
+            reason: None,
+            endpoint: "https://example.com/".to_owned(),
+            failing_since: None,
+            disabled_at: None,
+            last_attempt: (&samples::failed_attempt(1)).into(),
+            contacts: Vec::new(),
+        });
+        event(id, Kind::SubscriptionWarning, about)
+    };
+    let mut events = vec![event("acme", Kind::SubscriptionFailing, About::Nothing {})];
+    // Any call would fail.
+    backend.plant([Fault::Before]);
+    add_contacts(&backend, &mut events)
+        .now_or_never()
+        .unwrap()
+        .unwrap();
+    assert!(backend.clear_faults(), "nothing was read");
+    events.extend(["acme", "unknown", "other", "acme"].map(warning));
+    add_contacts(&backend, &mut events)
+        .now_or_never()
+        .unwrap()
+        .unwrap();
+    let contacts = events.iter().filter_map(|event| match &event.about {
+        About::Warning(warning) => Some(warning.contacts.join(",")),
+        _ => None,
+    });
+    let expected = [
+        "acme@example.com",
+        "",
+        "other@example.com",
+        "acme@example.com",
+    ];
+    assert_eq!(contacts.collect::<Vec<_>>(), expected);
+    // One of the two customers cannot be read.
+    let mut events = ["acme", "other"].map(warning);
+    backend.plant([Fault::Before]);
+    let added = add_contacts(&backend, &mut events).now_or_never().unwrap();
+    assert!(added.is_err());
+    let contacts = events.iter().map(|event| match &event.about {
+        About::Warning(warning) => warning.contacts.len(),
+        _ => unreachable!(),
+    });
+    assert_eq!(contacts.collect::<Vec<_>>(), [0, 1]);
 }

@@ -3,14 +3,16 @@
 #![allow(clippy::unwrap_used)]
 
 use futures_util::FutureExt;
+use webhooks_domain::check_event::NoCheck;
 use webhooks_domain::look_up::{Answer, LookUp, LookUpError};
 use webhooks_domain::look_up::{Comparison, Conflict, Origin};
 use webhooks_domain::message::{Message, Payload};
 use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
-fn look_up(backend: &InMemoryBackend) -> LookUp<InMemoryBackend> {
+fn look_up(backend: &InMemoryBackend) -> LookUp<InMemoryBackend, NoCheck> {
     LookUp {
         directory: backend.clone(),
+        check: NoCheck,
         reader: samples::event_reader(),
     }
 }

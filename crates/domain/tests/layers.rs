@@ -12,6 +12,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
     (
         "model",
         &[
+            "contact",
             "data_key",
             "errors",
             "event_type",
@@ -22,6 +23,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "queue",
             "text",
             "timestamp",
+            "retention",
             "fields",
             "ids",
             "payload_shape",
@@ -63,8 +65,10 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "deliver",
             "publish",
             "count_attempts",
+            "check_event",
             "look_up",
             "resend",
+            "cancel",
             "send_test",
             "sweep",
             "lists",

@@ -4,6 +4,7 @@
 
 use futures_util::FutureExt;
 use proptest::prelude::*;
+use webhooks_domain::check_event::NoCheck;
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::filter::Filter;
 use webhooks_domain::look_up::{LookUp, LookUpError, Page};
@@ -15,9 +16,10 @@ use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
 const EVENT: &str = r#"{"id":"e","detail-type":"order.created","time":"2026-01-31T09:30:00Z","detail":{"customerId":"acme","total":12345678901234567890}}"#;
 
-fn look_up(backend: &InMemoryBackend) -> LookUp<InMemoryBackend> {
+fn look_up(backend: &InMemoryBackend) -> LookUp<InMemoryBackend, NoCheck> {
     LookUp {
         directory: backend.clone(),
+        check: NoCheck,
         reader: samples::event_reader(),
     }
 }

@@ -280,6 +280,7 @@ fn enabling_a_subscription_resets_its_health() {
         (enabled.disabled, enabled.health),
         (None, Health::default())
     );
+    assert_eq!(enabled.disabled_warned_at, Some(now), "it stays");
     let stored = manage.show(&created.customer_id, &created.id);
     assert_eq!(stored.now_or_never().unwrap().unwrap(), enabled);
 }

@@ -4,7 +4,9 @@
 
 use futures_util::FutureExt;
 use webhooks_domain::broken::Readable;
-use webhooks_domain::catalogue::{CatalogueEntry, Deprecation, Documentation, Group, TypeName};
+use webhooks_domain::catalogue::{
+    CatalogueEntry, Deprecation, Documentation, Group, TypeIndex, TypeName, ValidatedTypes,
+};
 use webhooks_domain::manage::ExpectedVersion;
 use webhooks_domain::manage_catalogue::{CatalogueError, ManageCatalogue, WrittenEntry};
 use webhooks_domain::paging::EntryPage;
@@ -143,6 +145,14 @@ impl CatalogueTable for Repeating {
         limit: u32,
     ) -> Result<EntryPage<Readable<CatalogueEntry, TypeName>>, StoreError> {
         self.0.event_types(after, limit).await
+    }
+
+    async fn type_index(&self) -> Result<TypeIndex, StoreError> {
+        self.0.type_index().await
+    }
+
+    async fn validated_types(&self) -> Result<ValidatedTypes, StoreError> {
+        self.0.validated_types().await
     }
 
     async fn add_event_type(&self, added: &CatalogueEntry) -> Result<Addition, StoreError> {

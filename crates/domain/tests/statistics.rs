@@ -41,6 +41,7 @@ fn report(outcome: AttemptOutcome, at: Timestamp) -> Report {
             trigger: DeliveryTrigger::Event,
         },
         changes: Vec::new(),
+        warning: None,
     }
 }
 

@@ -47,6 +47,7 @@ fn store(backend: &InMemoryBackend, customer: &str, number: u64, kinds: &[Proble
             }),
             slow_since: has(ProblemKind::Slow),
             hold: has(ProblemKind::Holding).map(Hold::released),
+            warned: None,
         },
         created_at: samples::NOW - Duration::from_secs(number),
         ..healthy

@@ -1,14 +1,17 @@
 //! The event catalogue: by key, and in pages.
 //!
-//! All types are in one partition, sorted by name, with the number of types at its beginning. Only
-//! requests that manage the catalogue and tests use it; no event and no attempt does.
+//! All types are in one partition, sorted by name, with their index at its beginning. Requests that
+//! manage the catalogue use it, and tests, and the check of events whose type validates them. The list
+//! of these types has a partition of its own. Index and list are the [summaries].
 
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
+mod summaries;
+
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 use webhooks_domain::broken::Readable;
 use webhooks_domain::catalogue::{
     CatalogueEntry, Deprecation, Description, Documentation, Example, Examples, Group, MAX_TYPES,
-    Schema, TypeName,
+    Schema, TypeIndex, TypeName, ValidatedTypes, Validation,
 };
 use webhooks_domain::paging::EntryPage;
 use webhooks_domain::ports::{Addition, CatalogueTable, StoreError, WriteOutcome};
@@ -22,8 +25,6 @@ use crate::store::{
 };
 use crate::transaction::built;
 
-/// The attribute of the item that counts the types.
-const COUNT: &str = "types";
 /// The condition of a change of a type.
 const AS_READ: &str = "version = :read";
 
@@ -38,6 +39,8 @@ struct EntryItem {
     group: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     schema: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    validation: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     examples: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,12 +61,19 @@ impl TryFrom<EntryItem> for CatalogueEntry {
     type Error = String;
 
     fn try_from(item: EntryItem) -> Result<Self, String> {
+        let validation = match &item.validation {
+            Some(text) => text
+                .parse()
+                .map_err(|error| format!("validation: {error}"))?,
+            None => Validation::Off,
+        };
         Ok(Self {
             name: item.key.type_name()?,
             documentation: Documentation {
                 description: item.description.map(Description::from_stored),
                 group: item.group.map(Group::from_stored),
                 schema: item.schema.map(Schema::from_stored),
+                validation,
                 examples: Examples::from_stored(item.examples),
                 deprecation: item.deprecated.map(|deprecated| Deprecation {
                     replaced_by: deprecated.replaced_by.map(TypeName::from_stored),
@@ -86,6 +96,8 @@ impl From<&CatalogueEntry> for EntryItem {
             examples: examples.map(str::to_owned).collect(),
             description: documentation.description.map(String::from),
             group: documentation.group.map(String::from),
+            validation: (!documentation.validation.is_off())
+                .then(|| documentation.validation.as_str().to_owned()),
             schema: documentation
                 .schema
                 .map(|schema| schema.as_str().to_owned()),
@@ -130,15 +142,25 @@ impl CatalogueTable for DynamoStore {
         Ok(EntryPage { entries, has_more })
     }
 
+    async fn type_index(&self) -> Result<TypeIndex, StoreError> {
+        let item = self.get_attributes(Key::event_type_count(), "read the names of event types");
+        Ok(summaries::type_index(item.await?.unwrap_or_default()))
+    }
+
+    async fn validated_types(&self) -> Result<ValidatedTypes, StoreError> {
+        let item = self.get_attributes(Key::validated_types(), "read which event types validate");
+        Ok(summaries::validated_types(item.await?.unwrap_or_default()))
+    }
+
     async fn add_event_type(&self, added: &CatalogueEntry) -> Result<Addition, StoreError> {
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(to_attributes(&EntryItem::from(added))))
             .condition_expression(ABSENT);
         let put = TransactWriteItem::builder().put(built(put.build())).build();
-        let room = "attribute_not_exists(#count) OR #count < :most";
-        let count = self.count_types(1, room, (":most", MAX_TYPES.into()));
-        let refusals = self.transact(vec![put, count], "add event type").await?;
+        let mut writes = vec![put, self.index_new(added, MAX_TYPES)];
+        writes.extend(self.validation_change(&added.name, None, Some(added)));
+        let refusals = self.transact(writes, "add event type").await?;
         Ok(match refusals {
             None => Addition::Added,
             Some(refusals) if refusals.contains_key(&0) => Addition::Conflict,
@@ -151,14 +173,28 @@ impl CatalogueTable for DynamoStore {
         read: &CatalogueEntry,
         changed: &CatalogueEntry,
     ) -> Result<WriteOutcome, StoreError> {
-        let put = self
-            .client
-            .put_item()
+        let item = to_attributes(&EntryItem::from(changed));
+        let mut summaries = Vec::from_iter(self.index_change(read, changed));
+        summaries.extend(self.validation_change(&read.name, Some(read), Some(changed)));
+        if summaries.is_empty() {
+            let put = self
+                .client
+                .put_item()
+                .table_name(&self.table)
+                .set_item(Some(item))
+                .condition_expression(AS_READ)
+                .expression_attribute_values(":read", number(read.version));
+            return write_outcome(put.send().await, "replace event type");
+        }
+        let put = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(to_attributes(&EntryItem::from(changed))))
+            .set_item(Some(item))
             .condition_expression(AS_READ)
             .expression_attribute_values(":read", number(read.version));
-        write_outcome(put.send().await, "replace event type")
+        let put = TransactWriteItem::builder().put(built(put.build())).build();
+        summaries.insert(0, put);
+        let refusals = self.transact(summaries, "replace event type").await?;
+        Ok(outcome(refusals.is_none()))
     }
 
     async fn delete_event_type(&self, read: &CatalogueEntry) -> Result<WriteOutcome, StoreError> {
@@ -168,35 +204,18 @@ impl CatalogueTable for DynamoStore {
             .condition_expression(AS_READ)
             .expression_attribute_values(":read", number(read.version));
         let delete = TransactWriteItem::builder().delete(built(delete.build()));
-        let count = self.count_types(-1, "#count > :none", (":none", 0));
-        let writes = vec![delete.build(), count];
+        let mut writes = vec![delete.build(), self.index_no_more(read)];
+        writes.extend(self.validation_change(&read.name, Some(read), None));
         let refusals = self.transact(writes, "delete event type").await?;
-        Ok(match refusals {
-            None => WriteOutcome::Written,
-            Some(_) => WriteOutcome::Conflict,
-        })
+        Ok(outcome(refusals.is_none()))
     }
 }
 
-impl DynamoStore {
-    /// Adds to the number of types, if a condition with one value holds.
-    fn count_types(
-        &self,
-        added: i32,
-        condition: &str,
-        (name, value): (&str, i64),
-    ) -> TransactWriteItem {
-        let update = Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(to_attributes(&Key::event_type_count())))
-            .update_expression("ADD #count :added")
-            .condition_expression(condition)
-            .expression_attribute_names("#count", COUNT)
-            .expression_attribute_values(":added", number(added))
-            .expression_attribute_values(name, number(value));
-        TransactWriteItem::builder()
-            .update(built(update.build()))
-            .build()
+fn outcome(is_written: bool) -> WriteOutcome {
+    if is_written {
+        WriteOutcome::Written
+    } else {
+        WriteOutcome::Conflict
     }
 }
 
@@ -218,6 +237,7 @@ mod tests {
                 )),
                 group: Some(Group::from_stored("\u{1f4e6}".repeat(Group::MAX_CHARS))),
                 schema: Some(Schema::from_stored(object(Schema::MAX_BYTES))),
+                validation: Validation::Refuse,
                 examples: Examples::from_stored(vec![example; Examples::MAX_COUNT]),
                 deprecation: Some(Deprecation {
                     replaced_by: Some(name),

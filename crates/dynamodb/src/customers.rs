@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use webhooks_domain::broken::Readable;
+use webhooks_domain::contact::{Contact, ContactState, Contacts, EmailAddress};
 use webhooks_domain::customer::{Customer, CustomerName, Deletion};
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::limits::{CustomerLimit, RateLimit};
@@ -32,6 +33,7 @@ use crate::transaction::built;
 use crate::usage::{DELETION_REQUESTED_AT, MAX_SUBSCRIPTIONS};
 
 const RATE_LIMIT: &str = "rateLimitPerSecond";
+const CONTACTS: &str = "contacts";
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,6 +48,8 @@ struct CustomerItem {
     max_subscriptions: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rate_limit_per_second: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    contacts: Vec<ContactItem>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deletion_requested_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,6 +61,34 @@ struct CustomerItem {
     created_at: Timestamp,
     updated_at: Timestamp,
     version: u64,
+}
+
+/// A contact. It is confirmed.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ContactItem {
+    address: String,
+}
+
+impl From<&Contact> for ContactItem {
+    fn from(contact: &Contact) -> Self {
+        let Contact {
+            address,
+            state: ContactState::Confirmed,
+        } = contact;
+        Self {
+            address: address.as_str().to_owned(),
+        }
+    }
+}
+
+impl From<ContactItem> for Contact {
+    fn from(item: ContactItem) -> Self {
+        Self {
+            address: EmailAddress::from_stored(item.address),
+            state: ContactState::Confirmed,
+        }
+    }
 }
 
 impl TryFrom<CustomerItem> for Customer {
@@ -71,6 +103,7 @@ impl TryFrom<CustomerItem> for Customer {
                 .max_subscriptions
                 .and_then(MaxSubscriptions::from_stored),
             rate_limit: item.rate_limit_per_second.and_then(RateLimit::from_stored),
+            contacts: Contacts::from_stored(item.contacts.into_iter().map(Contact::from).collect()),
             deletion: item.deletion_requested_at.map(|requested_at| Deletion {
                 requested_at,
                 deleted: item.deleted_items.unwrap_or(0),
@@ -191,6 +224,7 @@ impl DynamoStore {
                 ":rate",
                 count(changed.rate_limit.map(u64::from)),
             ),
+            (CONTACTS, ":contacts", contacts(&changed.contacts)),
         ] {
             match stored {
                 Some(stored) => {
@@ -238,6 +272,13 @@ impl DynamoStore {
     }
 }
 
+/// The stored form of contacts. `None` if there is none.
+fn contacts(contacts: &Contacts) -> Option<AttributeValue> {
+    let items = contacts.iter().map(ContactItem::from);
+    let items = items.map(|item| AttributeValue::M(to_attributes(&item)));
+    (!contacts.is_empty()).then(|| AttributeValue::L(items.collect()))
+}
+
 /// Reads the limit of a customer from its own item. `None` if it cannot be read.
 pub(crate) fn customer_limit(item: &AttributeMap) -> Option<CustomerLimit> {
     Some(CustomerLimit {
@@ -277,6 +318,7 @@ mod tests {
         } else {
             Metadata::MAX_PAIRS
         };
+        let contacts = if fill.is_empty() { 0 } else { Contacts::MAX };
         let metadata = (0..pairs)
             .map(|n| {
                 let name = format!("{n:02}{}", fill.repeat(Metadata::MAX_NAME_CHARS - 2));
@@ -290,6 +332,11 @@ mod tests {
             metadata,
             max_subscriptions: Some(1_000),
             rate_limit_per_second: Some(200),
+            contacts: (0..contacts)
+                .map(|n| ContactItem {
+                    address: format!("{n}{}", fill.repeat(EmailAddress::MAX_LENGTH - 1)),
+                })
+                .collect(),
             deletion_requested_at: None,
             deleted_items: None,
             subscriptions: 1_000,

@@ -11,14 +11,18 @@ use webhooks_domain::limits::CustomerLimit;
 use webhooks_domain::message::{Message, StoredMessage};
 use webhooks_domain::outbound::ResponseBody;
 use webhooks_domain::ports::{
-    DeliveryReader, DeliveryTable, InsertOutcome, ResendTable, StoreError, WriteOutcome,
+    CancelTable, DeliveryReader, DeliveryTable, InsertOutcome, ResendTable, StoreError,
+    WriteOutcome,
 };
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
 use crate::customers::customer_limit;
 use crate::due_index;
-use crate::item::{AttemptItem, DeliveryItem, MessageItem, OWED_TO, delivery_item, message_item};
+use crate::item::{
+    AttemptItem, DeliveryItem, MessageItem, OWED_TO, delivery_item, message_item,
+    waiting_delivery_item,
+};
 use crate::key::{DELIVERY_PREFIX, Key, SORT_KEY, message_partition};
 use crate::store::{
     AttributeMap, IN_FORCE, NOW, corrupt, from_attributes, into_domain, number, text,
@@ -92,15 +96,7 @@ impl DeliveryTable for DynamoStore {
         verdict: &Verdict,
     ) -> Result<WriteOutcome, StoreError> {
         let made_before = attempt.number.saturating_sub(1);
-        let appended = AttributeValue::L(vec![AttributeValue::M(to_attributes(
-            &AttemptItem::from(attempt),
-        ))]);
-        // The condition on the number of earlier attempts ensures that the right one of the two is
-        // used.
-        let append = match made_before {
-            0 => "attempts = :attempt",
-            _ => "attempts = list_append(attempts, :attempt)",
-        };
+        let append = append(made_before);
         let update = match verdict {
             Verdict::Ended(status) => self.update_pending(id, made_before, *status, &[append]),
             Verdict::Retry(next) => {
@@ -110,8 +106,36 @@ impl DeliveryTable for DynamoStore {
                     .expression_attribute_values(":due", number(next.due_at.as_millis()))
             }
         };
-        let update = update.expression_attribute_values(":attempt", appended);
+        let update = update.expression_attribute_values(":attempt", appended(attempt));
         write_outcome(update.send().await, "record attempt")
+    }
+
+    async fn record_cancelled(
+        &self,
+        id: &DeliveryId,
+        attempt: &Attempt,
+    ) -> Result<WriteOutcome, StoreError> {
+        let made_before = attempt.number.saturating_sub(1);
+        let cancelled = DeliveryStatus::Cancelled(CancelReason::Requested);
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&Key::delivery(id))))
+            .update_expression(format!("SET {}", append(made_before)))
+            .condition_expression(format!(
+                "#status = :cancelled AND {IN_FORCE} AND {}",
+                has_made(made_before)
+            ))
+            .expression_attribute_values(NOW, self.now_secs())
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(
+                ":cancelled",
+                AttributeValue::S(cancelled.as_str().to_owned()),
+            )
+            .expression_attribute_values(":attempt", appended(attempt));
+        let update = with_made(update, made_before);
+        write_outcome(update.send().await, "add attempt to cancelled delivery")
     }
 
     async fn store_body(
@@ -203,9 +227,9 @@ impl ResendTable for DynamoStore {
             next_attempt_at: Some(next.due_at),
             ..delivery.clone()
         };
-        let mut item = AttributeMap::from(delivery_item(&delivery));
-        item.extend(due_index::attributes(&delivery, next));
-        self.insert_attributes(item, "insert due delivery").await
+        let item = waiting_delivery_item(&delivery, next);
+        self.insert_attributes(item.into(), "insert due delivery")
+            .await
     }
 
     async fn insert_test(&self, message: &Message, delivery: &Delivery) -> Result<(), StoreError> {
@@ -218,6 +242,49 @@ impl ResendTable for DynamoStore {
             .await?;
         Ok(())
     }
+}
+
+impl CancelTable for DynamoStore {
+    async fn mark_cancelled(
+        &self,
+        id: &MessageId,
+        at: Timestamp,
+    ) -> Result<WriteOutcome, StoreError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&Key::message(id))))
+            .update_expression("SET cancelledAt = if_not_exists(cancelledAt, :at)")
+            .condition_expression(IN_FORCE)
+            .expression_attribute_values(NOW, self.now_secs())
+            .expression_attribute_values(":at", number(at.as_millis()))
+            .send()
+            .await;
+        write_outcome(result, "mark message as cancelled")
+    }
+
+    async fn cancel(&self, read: &Delivery) -> Result<WriteOutcome, StoreError> {
+        let cancelled = DeliveryStatus::Cancelled(CancelReason::Requested);
+        let made = read.attempts_made();
+        let update = self.update_if(read.status, &read.id, made, cancelled, &[]);
+        write_outcome(update.send().await, "cancel delivery")
+    }
+}
+
+/// Appends `:attempt`. The condition on the number of earlier attempts ensures that the right one of
+/// the two is used.
+fn append(made_before: u32) -> &'static str {
+    match made_before {
+        0 => "attempts = :attempt",
+        _ => "attempts = list_append(attempts, :attempt)",
+    }
+}
+
+/// The value of `:attempt`.
+fn appended(attempt: &Attempt) -> AttributeValue {
+    let item = to_attributes(&AttemptItem::from(attempt));
+    AttributeValue::L(vec![AttributeValue::M(item)])
 }
 
 /// Enters the `undelivered` index. An entry that is already there costs nothing.

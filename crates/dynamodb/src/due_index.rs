@@ -1,14 +1,12 @@
 //! The sparse index `due`: the pending deliveries that the sweep must check, with the times.
 //!
-//! A delivery enters it when its first attempt has failed, or when it is resent, and leaves it when
-//! it ends or is held. A subscription is in it while its deliveries are held because the endpoint
+//! A delivery enters it when its first attempt has failed, when it is resent, or as a new one whose
+//! event names the time of the first attempt. It leaves it when it ends or is held. A subscription is in it while its deliveries are held because the endpoint
 //! is unavailable, and a customer while it is being deleted. Only this module reads and writes the
 //! attributes by which a delivery is in the index.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use webhooks_domain::delivery::{Delivery, DeliveryTask, DueEntry};
 use webhooks_domain::due::{NextAttempt, Shard};
 use webhooks_domain::ids::{CustomerId, DeliveryId};
@@ -19,8 +17,8 @@ use webhooks_domain::timestamp::Timestamp;
 use crate::DynamoStore;
 use crate::key::Key;
 use crate::store::{
-    AttributeMap, IN_FORCE, NOT_EXPIRED, NOW, integer, into_domain, left_out, number, query_some,
-    to_attributes, unavailable, write_outcome,
+    IN_FORCE, NOT_EXPIRED, NOW, integer, into_domain, left_out, number, query_some, to_attributes,
+    unavailable, write_outcome,
 };
 
 pub(crate) const INDEX: &str = "due";
@@ -48,13 +46,22 @@ pub(crate) fn enter(
 }
 
 /// The attributes that put a new delivery into the index.
-pub(crate) fn attributes(delivery: &Delivery, next: &NextAttempt) -> AttributeMap {
-    let shard = number(Shard::of(&delivery.id).number());
-    HashMap::from([
-        ("dueShard".to_owned(), shard),
-        ("sweepAt".to_owned(), number(next.sweep_at.as_millis())),
-        ("nextAttempt".to_owned(), number(delivery.next_attempt())),
-    ])
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NewEntry {
+    due_shard: u8,
+    sweep_at: Timestamp,
+    next_attempt: u32,
+}
+
+impl NewEntry {
+    pub(crate) fn of(delivery: &Delivery, next: &NextAttempt) -> Self {
+        Self {
+            due_shard: Shard::of(&delivery.id).number(),
+            sweep_at: next.sweep_at,
+            next_attempt: delivery.next_attempt(),
+        }
+    }
 }
 
 /// An entry of the index, as projected.

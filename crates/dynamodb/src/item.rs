@@ -18,8 +18,8 @@ use webhooks_domain::event_type::EventType;
 
 use crate::key::Key;
 
-pub use delivery::delivery_item;
 pub(crate) use delivery::{AttemptItem, DeliveryItem};
+pub use delivery::{delivery_item, waiting_delivery_item};
 pub(crate) use message::MessageItem;
 pub use message::message_item;
 pub(crate) use shape::ShapeAttributes;

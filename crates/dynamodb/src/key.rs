@@ -26,11 +26,16 @@ pub(crate) const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
 pub(crate) const CUSTOMERS: &str = "CUSTOMERS";
 /// The partition of the event catalogue.
 pub(crate) const EVENT_TYPES: &str = "EVENT_TYPES";
-/// The sort key of the number of types. No name begins with `#`, and all names are after it.
+/// The sort key of the index of types. No name begins with `#`, and all names are after it.
 pub(crate) const EVENT_TYPES_COUNT: &str = "#COUNT";
+/// The partition of the list of types that validate their events. Every event depends on it, and
+/// customers load the partition of the catalogue, so it is another one.
+const VALIDATED_TYPES: &str = "VALIDATED_TYPES";
+const VALIDATED_TYPES_SORT: &str = "LIST";
 const STATISTICS_PREFIX: &str = "STATISTICS#";
 const VERSION_PREFIX: &str = "VERSION#";
 const EXCHANGE_PREFIX: &str = "EXCHANGE#";
+const TOKEN_PREFIX: &str = "TOKEN#";
 const RECOVERY_PREFIX: &str = "RECOVERY#";
 const PORTAL_PREFIX: &str = "PORTAL#";
 /// The partition of the sessions of the console. It has no prefix in common with a customer's, so that
@@ -167,6 +172,15 @@ impl Key {
         }
     }
 
+    /// The access token of a subscription. It is with the customer's subscriptions, so that the
+    /// deletion of the customer finds it.
+    pub(crate) fn token(customer: &CustomerId, id: &SubscriptionId) -> Self {
+        Self {
+            pk: customer_partition(customer),
+            sk: format!("{TOKEN_PREFIX}{id}"),
+        }
+    }
+
     /// The body of an answer that is kept beside its attempt. It is with the subscription, because
     /// the deletion of a customer finds it there even if it is written after the deletion of its
     /// message.
@@ -217,7 +231,15 @@ impl Key {
         }
     }
 
-    /// The number of event types in the catalogue.
+    /// The event types that validate their events.
+    pub(crate) fn validated_types() -> Self {
+        Self {
+            pk: VALIDATED_TYPES.to_owned(),
+            sk: VALIDATED_TYPES_SORT.to_owned(),
+        }
+    }
+
+    /// The index of the event types in the catalogue, with their number.
     pub(crate) fn event_type_count() -> Self {
         Self {
             pk: EVENT_TYPES.to_owned(),

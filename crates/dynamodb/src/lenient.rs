@@ -101,6 +101,7 @@ pub(crate) fn read(
             .harmless("disabledReason")
             .zip(fields.harmless("disabledAt"))
             .map(|(reason, at)| Disabled { reason, at }),
+        disabled_warned_at: fields.harmless("disabledWarnedAt"),
         health: fields
             .harmless::<HealthItem>("health")
             .map(Health::from)
@@ -252,13 +253,14 @@ mod tests {
     use webhooks_testkit::samples;
 
     /// The attributes that do not affect deliveries.
-    const HARMLESS: [&str; 9] = [
+    const HARMLESS: [&str; 10] = [
         "description",
         "metadata",
         "timeoutSeconds",
         "health",
         "disabledReason",
         "disabledAt",
+        "disabledWarnedAt",
         "createdAt",
         "updatedAt",
         "requestVersion",

@@ -7,11 +7,13 @@
 //! |---|---|---|
 //! | customer, with its usage | `CUSTOMERS` | `{customer id}` |
 //! | event type in the catalogue | `EVENT_TYPES` | `{name}` |
-//! | number of event types | `EVENT_TYPES` | `#COUNT` |
+//! | index of the event types, with their number | `EVENT_TYPES` | `#COUNT` |
+//! | event types that validate their events | `VALIDATED_TYPES` | `LIST` |
 //! | subscription | `CUSTOMER#{customer id}` | `SUBSCRIPTION#{subscription id}` |
 //! | message | `MESSAGE#{message id}` | `MESSAGE` |
 //! | delivery | `MESSAGE#{message id}` | `DELIVERY#{subscription id}` |
 //! | former requests of a subscription | `CUSTOMER#{customer id}` | `VERSION#{subscription id}#{version}` |
+//! | access token of a subscription | `CUSTOMER#{customer id}` | `TOKEN#{subscription id}` |
 //! | limiter of a subscription | `SUBSCRIPTION#{subscription id}` | `LIMITER` |
 //! | limit of a customer | `CUSTOMER#{customer id}` | `LIMIT` |
 //! | limiter of a customer | `CUSTOMER#{customer id}` | `LIMITER` |
@@ -29,7 +31,7 @@
 //! | `messages` | `customerId` | `receivedAt` | all messages, by customer |
 //!
 //! The workflow writes messages and deliveries from the items that [`item`] builds. They expire by
-//! the attribute `expiresAt`, and so do the parts of exchanges.
+//! the attribute `expiresAt`, and so do the parts of exchanges, and access tokens.
 //!
 //! This crate makes no decisions: its conditions express what [`webhooks_domain`] has decided.
 
@@ -58,6 +60,7 @@ mod recoveries;
 mod statistics;
 mod store;
 mod subscriptions;
+mod tokens;
 mod transaction;
 mod unhealthy;
 mod usage;

@@ -13,6 +13,7 @@ use aws_smithy_types::body::SdkBody;
 use http::StatusCode;
 use serde_dynamo::Item;
 use serde_json::{Value, json};
+use webhooks_domain::check_event::NoCheck;
 use webhooks_domain::filter::Filter;
 use webhooks_domain::look_up::LookUp;
 use webhooks_domain::quota::Quota;
@@ -148,6 +149,7 @@ async fn the_look_up_at_the_bound_reads_the_partition_once_and_is_counted() {
     let partition = Partition::of(items.map(|item| serde_dynamo::to_item(item).unwrap()));
     let look_up = LookUp {
         directory: partition.store(),
+        check: NoCheck,
         reader: samples::event_reader(),
     };
     let started = Instant::now();

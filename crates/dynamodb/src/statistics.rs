@@ -101,6 +101,7 @@ const fn name(class: OutcomeClass) -> &'static str {
         OutcomeClass::TimedOut => "nTimedOut",
         OutcomeClass::Unreachable => "nUnreachable",
         OutcomeClass::Blocked => "nBlocked",
+        OutcomeClass::NoToken => "nNoToken",
     }
 }
 

@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::{
 };
 use webhooks_domain::broken::Broken;
 use webhooks_domain::health::Health;
+use webhooks_domain::idempotency::{IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::ports::{
     Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, StoreError,
@@ -152,11 +153,12 @@ impl SubscriptionTable for DynamoStore {
         reason: DisabledReason,
         now: Timestamp,
     ) -> Result<WriteOutcome, StoreError> {
+        let warned_at = read.disabled_warned_after(now);
         let result = self
             .update_if_health_is(read, "version = :read")
             .update_expression(
                 "SET #status = :disabled, disabledReason = :reason, disabledAt = :now, \
-                 updatedAt = :now, version = :next, owedTo = :unhealthy \
+                 disabledWarnedAt = :warned, updatedAt = :now, version = :next, owedTo = :unhealthy \
                  REMOVE dueShard, sweepAt",
             )
             .expression_attribute_names("#status", "status")
@@ -164,6 +166,7 @@ impl SubscriptionTable for DynamoStore {
             .expression_attribute_values(":unhealthy", unhealthy())
             .expression_attribute_values(":reason", AttributeValue::S(reason.as_str().to_owned()))
             .expression_attribute_values(":now", number(now.as_millis()))
+            .expression_attribute_values(":warned", number(warned_at.as_millis()))
             .expression_attribute_values(":next", number(read.version + 1))
             .expression_attribute_values(":read", number(read.version))
             .send()
@@ -204,6 +207,16 @@ impl SubscriptionStore for DynamoStore {
         }
         let refused = refusals.into_values().next().unwrap_or_default();
         Ok(CreationOutcome::Refused(counted(&refused)))
+    }
+
+    async fn idempotency_record(
+        &self,
+        customer: &CustomerId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<IdempotencyRecord>, StoreError> {
+        let item = Key::idempotency(customer, key);
+        let item = self.get_attributes(item, "read an idempotency key").await?;
+        item.map(|item| record_of(customer, key, item)).transpose()
     }
 
     async fn replace(
@@ -268,6 +281,7 @@ impl SubscriptionStore for DynamoStore {
         let delete = TransactWriteItem::builder().delete(built(delete.build()));
         let mut writes = vec![delete.build()];
         writes.extend(former.map(|former| self.put_former(former)));
+        writes.extend(self.delete_token(read));
         let without_usage = writes.len();
         let freed = Usage::default() - Usage::of(read);
         writes.extend(self.shrink_usage(&read.customer_id, freed));

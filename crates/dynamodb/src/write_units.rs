@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_dynamo::{AttributeValue, Item};
 use webhooks_domain::delivery::{Answer, Attempt, Delivery, DeliveryStatus, FailureReason};
-use webhooks_domain::health::{Health, Hold, OpenCircuit};
+use webhooks_domain::due::{LongestQueueDelay, NextAttempt};
+use webhooks_domain::health::{FailingStep, Health, Hold, OpenCircuit};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{AttemptOutcome, ResponseHeaders, Timings, WebhookResponse};
 use webhooks_domain::subscription::Subscription;
@@ -216,6 +217,15 @@ impl Billed {
         }
     }
 
+    /// It waits for the time of its first attempt: it is made with an entry in `due`.
+    fn waiting(answers: Answers) -> Self {
+        let mut new = Self::new(answers);
+        let (before, entry) = (new.bytes().div_ceil(WRITE_UNIT_BYTES), 1);
+        new.delivery.next_attempt_at = Some(samples::NOW);
+        new.units += new.bytes().div_ceil(WRITE_UNIT_BYTES) - before + entry;
+        new
+    }
+
     /// An attempt fails, and there is a next one.
     fn fail(mut self) -> Self {
         let attempt = self.attempt(500);
@@ -241,7 +251,8 @@ impl Billed {
     /// It continues.
     fn resume(mut self) -> Self {
         self.update(|delivery| {
-            let resumption = delivery.resume(samples::NOW).expect("it is held");
+            let next = NextAttempt::plan(samples::NOW, samples::NOW, LongestQueueDelay::MAX);
+            let resumption = delivery.resume(next).expect("it is held");
             *delivery = resumption.reopened();
         });
         self
@@ -260,6 +271,15 @@ impl Billed {
         });
         self
     }
+}
+
+#[test]
+fn a_wait_for_the_first_attempt_costs_two_writes_and_three_more_if_the_sweep_ends_it() {
+    let succeeded = DeliveryStatus::Succeeded;
+    let at_once = Billed::new(Answers::Short).end(succeeded).units;
+    let soon = Billed::waiting(Answers::Short).end(succeeded).units;
+    let later = Billed::waiting(Answers::Short).sweep().end(succeeded).units;
+    assert_eq!((soon - at_once, later - soon), (2, 3));
 }
 
 #[test]
@@ -302,6 +322,7 @@ fn an_unhealthy_subscription_costs_one_write_unit_and_a_healthy_one_has_no_entry
             }),
             slow_since: Some(since),
             hold: None,
+            warned: Some(FailingStep::HalfTimeToDisabling),
         },
         ..healthy.clone()
     };

@@ -61,6 +61,14 @@ impl Invocation {
         self
     }
 
+    /// Sets the only parameter of the query.
+    #[must_use]
+    pub fn query(mut self, name: &'static str, value: &str) -> Self {
+        let value = utf8_percent_encode(value, SEGMENT);
+        self.0.raw_query_string = Some(format!("{name}={value}"));
+        self
+    }
+
     /// Sets the body.
     #[must_use]
     pub fn json(mut self, body: String) -> Self {

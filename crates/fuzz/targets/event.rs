@@ -60,6 +60,7 @@ fn laws_hold() {
         customer_id: "/detail/customerId".parse().unwrap(),
         idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
         deadline: "/detail/webhookDeadline".parse().unwrap(),
+        deliver_at: "/detail/webhookDeliverAt".parse().unwrap(),
     };
     // Sometimes white space after the event, up to about the limit.
     let space = (0..8_u8, 0..64_usize);

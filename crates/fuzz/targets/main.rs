@@ -12,6 +12,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod address;
+mod client_certificate;
 mod custom_headers;
 mod event;
 mod event_type;
@@ -20,4 +21,5 @@ mod law;
 mod near;
 mod queue_message;
 mod retry_after;
+mod transform;
 mod url;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use rustls::{AlertDescription, CertificateError, PeerIncompatible};
+use webhooks_domain::outbound::authentication::ClientIdentity;
 use webhooks_domain::outbound::{AttemptOutcome, BlockedAddress};
 
 use crate::connection::NoResponse;
@@ -22,6 +23,25 @@ use crate::tls::{NoIntermediate, SelfSigned};
 
 /// Linux: the system does not support the address family.
 const EAFNOSUPPORT: i32 = 97;
+
+/// The client, as the endpoint may see it in the TLS handshake.
+#[derive(Clone, Copy)]
+pub(crate) enum Client {
+    /// It has no certificate.
+    Anonymous,
+    /// It has a certificate, and shows it if it is asked.
+    Certified,
+}
+
+impl Client {
+    /// The client of a request with this certificate.
+    pub(crate) fn of(identity: Option<&ClientIdentity>) -> Self {
+        match identity {
+            Some(_) => Self::Certified,
+            None => Self::Anonymous,
+        }
+    }
+}
 
 /// An attempt that got no response.
 pub(crate) struct Failure {
@@ -80,7 +100,9 @@ impl Failure {
             .iter()
             .find(|failure| !is_missing_ipv6_route(failure));
         match of_endpoint {
-            Some((_, error)) => Self::from_error(error, Phase::Connect, "failed"),
+            Some((_, error)) => {
+                Self::from_error(error, Phase::Connect, "failed", Client::Anonymous)
+            }
             None if failures.is_empty() => Self::unreachable("connect: failed"),
             None => Self::unreachable(
                 "connect: the name has IPv6 addresses only, and there is no IPv6 route",
@@ -89,23 +111,29 @@ impl Failure {
     }
 
     /// The TLS handshake failed.
-    pub(crate) fn from_handshake(error: &io::Error) -> Self {
-        Self::from_error(error, Phase::Connect, "failed")
+    pub(crate) fn from_handshake(error: &io::Error, client: Client) -> Self {
+        Self::from_error(error, Phase::Connect, "failed", client)
     }
 
-    /// The request was not sent, or the response's headers did not arrive.
-    pub(crate) fn from_exchange(failure: &NoResponse) -> Self {
+    /// The request was not sent, or the response's headers did not arrive. In TLS 1.3 an endpoint
+    /// refuses a client certificate after the handshake, so that its alert arrives here.
+    pub(crate) fn from_exchange(failure: &NoResponse, client: Client) -> Self {
         let otherwise = if failure.heard.is_empty() {
             "connection closed too early"
         } else {
             "not valid HTTP/1.1"
         };
-        Self::from_error(&failure.error, Phase::Response, otherwise)
+        Self::from_error(&failure.error, Phase::Response, otherwise, client)
     }
 
-    fn from_error(error: &(dyn Error + 'static), phase: Phase, otherwise: &str) -> Self {
+    fn from_error(
+        error: &(dyn Error + 'static),
+        phase: Phase,
+        otherwise: &str,
+        client: Client,
+    ) -> Self {
         causes(error)
-            .find_map(|cause| describe(cause, phase))
+            .find_map(|cause| describe(cause, phase, client))
             .map_or_else(
                 || Self::unreachable(format!("{phase}: {otherwise}")),
                 Self::unreachable,
@@ -137,7 +165,7 @@ pub(crate) fn timed_out(phase: Phase, limit: Duration) -> String {
 /// Describes the failure of a body after its headers arrived.
 pub(crate) fn broken_body(error: &hyper::Error) -> String {
     causes(error)
-        .find_map(|cause| describe(cause, Phase::Body))
+        .find_map(|cause| describe(cause, Phase::Body, Client::Anonymous))
         .unwrap_or_else(|| "body: broke off".to_owned())
 }
 
@@ -156,9 +184,9 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 }
 
 /// Describes a cause if it is specific enough; otherwise the next cause is examined.
-fn describe(cause: &(dyn Error + 'static), phase: Phase) -> Option<String> {
+fn describe(cause: &(dyn Error + 'static), phase: Phase, client: Client) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<rustls::Error>() {
-        return Some(format!("tls: {}", tls_failure(error)));
+        return Some(format!("tls: {}", tls_failure(error, client)));
     }
     if let Some(error) = cause.downcast_ref::<hyper::Error>() {
         if error.is_parse_too_large() {
@@ -210,15 +238,18 @@ fn dns_failure(error: &NetError) -> Failure {
     Failure::unreachable(format!("dns: {what}"))
 }
 
-fn tls_failure(error: &rustls::Error) -> String {
+fn tls_failure(error: &rustls::Error, client: Client) -> String {
     let what = match error {
         rustls::Error::InvalidCertificate(error) => certificate_failure(error),
-        rustls::Error::AlertReceived(alert) => return alert_received(*alert),
+        rustls::Error::AlertReceived(alert) => return alert_received(*alert, client),
         rustls::Error::InvalidMessage(_) => "not a TLS message",
         rustls::Error::PeerIncompatible(error) => match error {
             PeerIncompatible::ServerDoesNotSupportTls12Or13
             | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig => {
                 "no common version (TLS 1.2 or 1.3)"
+            }
+            PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon => {
+                "client certificate refused: its key type is not supported there"
             }
             PeerIncompatible::NoSignatureSchemesInCommon => {
                 "key type or signature algorithm not supported"
@@ -264,7 +295,14 @@ fn certificate_failure(error: &CertificateError) -> &'static str {
 }
 
 /// Describes an alert that ended the handshake: its name, and its most frequent cause.
-fn alert_received(alert: AlertDescription) -> String {
+fn alert_received(alert: AlertDescription, client: Client) -> String {
+    let refused = match client {
+        Client::Anonymous => None,
+        Client::Certified => certificate_refused(alert),
+    };
+    if let Some(meaning) = refused {
+        return format!("{meaning} (alert {alert:?} received)");
+    }
     let meaning = match alert {
         AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
             "no common cipher suite, key exchange or key type"
@@ -279,6 +317,26 @@ fn alert_received(alert: AlertDescription) -> String {
         _ => return format!("alert {alert:?} received"),
     };
     format!("{meaning} (alert {alert:?} received)")
+}
+
+/// The reason why an endpoint refuses a client certificate, by its alert (RFC 8446, 6.2).
+fn certificate_refused(alert: AlertDescription) -> Option<&'static str> {
+    Some(match alert {
+        AlertDescription::UnknownCA => {
+            "client certificate refused: its issuer is not trusted there"
+        }
+        AlertDescription::CertificateExpired => "client certificate refused: expired",
+        AlertDescription::CertificateRevoked => "client certificate refused: revoked",
+        AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
+            "client certificate wanted, and ours cannot be used there"
+        }
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::AccessDenied
+        | AlertDescription::DecryptError => "client certificate refused",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

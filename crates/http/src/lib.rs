@@ -1,5 +1,8 @@
 //! The outbound HTTP client: makes one request to a URL that a customer chose.
 //!
+//! Requests for access tokens go the same way, because their URLs are chosen by customers too. Only
+//! the body of their answers is kept as a whole, up to 64 KiB.
+//!
 //! Guarantees of [`HttpSender`]:
 //! - Only checked addresses are dialled. If the address policy refuses **any** address of a
 //!   name, nothing is dialled. An address in the URL never reaches a resolver, so it is checked
@@ -15,6 +18,9 @@
 //! - No proxy from the environment, no decompression, no cookies, HTTP/1.1 only, TLS 1.2 or
 //!   newer against Mozilla's roots. Verification cannot be switched off. (The feature `bench`
 //!   adds an authority, and no release build has it.)
+//! - A request with a client certificate shares its connections and its TLS sessions only with
+//!   requests of the same subscription, certificate and origin. One without shares them with no
+//!   request that has one.
 //! - Bounded memory: at most 256 KiB of a response's head and [`MAX_BODY_BYTES`] of its body
 //!   are read, and only the beginning of the body is kept.
 //! - A dead address among several delays an exchange by a quarter of a second, because
@@ -47,6 +53,7 @@
 compile_error!("a release build trusts no authority of a measurement: build it without `bench`");
 
 mod body;
+mod certified;
 mod connection;
 mod dial;
 mod excerpt;
@@ -57,6 +64,7 @@ mod pool;
 mod resolver;
 mod sender;
 mod tls;
+mod token;
 
 #[cfg(test)]
 mod hostile_receivers;

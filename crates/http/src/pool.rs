@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use webhooks_domain::outbound::authentication::IdentityId;
+
 use crate::connection::Connection;
 
 /// The time for which an idle connection is kept. It is shorter than the shortest common
@@ -43,8 +45,19 @@ impl Moment {
     }
 }
 
+/// The requests that may use a connection again.
+///
+/// A connection to an endpoint that asked for a client certificate belongs to the owner of the
+/// certificate: the endpoint attributes every request on it to that owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) origin: String,
+    /// The client certificate with which the connection was made. `None`: without one.
+    pub(crate) identity: Option<IdentityId>,
+}
+
 struct Kept<C> {
-    origin: String,
+    route: Route,
     connection: C,
     since: Moment,
 }
@@ -61,7 +74,7 @@ impl Keepable for Connection {
     }
 }
 
-/// Idle connections by origin, in the order in which they became idle.
+/// Idle connections by [`Route`], in the order in which they became idle.
 ///
 /// Taking or keeping a connection also drops those that have been idle for too long.
 pub(crate) struct Pool<C = Connection> {
@@ -75,21 +88,21 @@ impl<C: Keepable> Pool<C> {
         }
     }
 
-    /// Returns the most recently used connection to `origin` that is still usable.
-    pub(crate) fn take(&self, origin: &str) -> Option<C> {
-        self.take_at(origin, Moment::now())
+    /// Returns the most recently used connection of `route` that is still usable.
+    pub(crate) fn take(&self, route: &Route) -> Option<C> {
+        self.take_at(route, Moment::now())
     }
 
-    /// Keeps a usable connection, unless its origin has enough. If there are too many in total,
+    /// Keeps a usable connection, unless its route has enough. If there are too many in total,
     /// the connection that was idle longest is dropped.
-    pub(crate) fn keep(&self, origin: String, connection: C) {
-        self.keep_at(origin, connection, Moment::now());
+    pub(crate) fn keep(&self, route: Route, connection: C) {
+        self.keep_at(route, connection, Moment::now());
     }
 
-    fn take_at(&self, origin: &str, now: Moment) -> Option<C> {
+    fn take_at(&self, route: &Route, now: Moment) -> Option<C> {
         let mut kept = self.fresh(now);
         loop {
-            let last = kept.iter().rposition(|kept| kept.origin == origin)?;
+            let last = kept.iter().rposition(|kept| kept.route == *route)?;
             let connection = kept.remove(last)?.connection;
             if connection.is_usable() {
                 return Some(connection);
@@ -97,20 +110,20 @@ impl<C: Keepable> Pool<C> {
         }
     }
 
-    fn keep_at(&self, origin: String, connection: C, now: Moment) {
+    fn keep_at(&self, route: Route, connection: C, now: Moment) {
         if !connection.is_usable() {
             return;
         }
         let mut kept = self.fresh(now);
-        let of_origin = kept.iter().filter(|kept| kept.origin == origin).count();
-        if of_origin >= MAX_IDLE_PER_ENDPOINT {
+        let of_route = kept.iter().filter(|kept| kept.route == route).count();
+        if of_route >= MAX_IDLE_PER_ENDPOINT {
             return;
         }
         if kept.len() >= MAX_IDLE {
             kept.pop_front();
         }
         kept.push_back(Kept {
-            origin,
+            route,
             connection,
             since: now,
         });
@@ -148,19 +161,26 @@ mod tests {
         }
     }
 
+    fn route(origin: &str) -> Route {
+        Route {
+            origin: origin.to_owned(),
+            identity: None,
+        }
+    }
+
     fn taken(pool: &Pool<Fake>, origin: &str, now: Moment) -> Option<usize> {
-        pool.take_at(origin, now).map(|fake| fake.number)
+        pool.take_at(&route(origin), now).map(|fake| fake.number)
     }
 
     #[test]
     fn the_last_used_connection_of_the_origin_is_taken_and_what_is_closed_is_dropped() {
         let (pool, now) = (Pool::new(), Moment::now());
-        pool.keep_at("a".to_owned(), usable(1), now);
-        pool.keep_at("a".to_owned(), usable(2), now);
-        pool.keep_at("b".to_owned(), usable(3), now);
+        pool.keep_at(route("a"), usable(1), now);
+        pool.keep_at(route("a"), usable(2), now);
+        pool.keep_at(route("b"), usable(3), now);
         let closed = usable(4);
         let is_open = Rc::clone(&closed.is_open);
-        pool.keep_at("a".to_owned(), closed, now);
+        pool.keep_at(route("a"), closed, now);
         is_open.set(false);
         let order = [(); 3].map(|()| taken(&pool, "a", now));
         assert_eq!(order, [Some(2), Some(1), None]);
@@ -173,9 +193,9 @@ mod tests {
         for number in 0..MAX_IDLE_PER_ENDPOINT {
             let closed = usable(number);
             closed.is_open.set(false);
-            pool.keep_at("a".to_owned(), closed, now);
+            pool.keep_at(route("a"), closed, now);
         }
-        pool.keep_at("a".to_owned(), usable(100), now);
+        pool.keep_at(route("a"), usable(100), now);
         assert_eq!(taken(&pool, "a", now), Some(100));
     }
 
@@ -193,12 +213,12 @@ mod tests {
             (after(Duration::ZERO, IDLE_LIMIT), None),
         ] {
             let pool = Pool::new();
-            pool.keep_at("a".to_owned(), usable(1), started);
+            pool.keep_at(route("a"), usable(1), started);
             assert_eq!(taken(&pool, "a", now), expected);
         }
         // A clock that was set back is ignored.
         let pool = Pool::new();
-        pool.keep_at("a".to_owned(), usable(1), after(short, IDLE_LIMIT));
+        pool.keep_at(route("a"), usable(1), after(short, IDLE_LIMIT));
         assert_eq!(taken(&pool, "a", after(short, short)), Some(1));
     }
 
@@ -206,12 +226,12 @@ mod tests {
     fn as_many_are_kept_as_a_batch_needs_and_no_more_in_all_than_descriptors_allow() {
         let (pool, now) = (Pool::new(), Moment::now());
         for number in 0..100 {
-            pool.keep_at("a".to_owned(), usable(number), now);
+            pool.keep_at(route("a"), usable(number), now);
         }
         let kept = (0..100).filter_map(|_| taken(&pool, "a", now)).count();
         assert_eq!(kept, MAX_IDLE_PER_ENDPOINT);
         for number in 0..1_000 {
-            pool.keep_at(number.to_string(), usable(number), now);
+            pool.keep_at(route(&number.to_string()), usable(number), now);
         }
         let kept: Vec<_> = (0..1_000)
             .filter_map(|number| taken(&pool, &number.to_string(), now))

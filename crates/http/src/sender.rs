@@ -17,8 +17,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsConnector;
 use url::Position;
+use webhooks_domain::outbound::authentication::ClientIdentity;
 use webhooks_domain::outbound::{
     AddressPolicy, AttemptOutcome, DeniedHosts, EndpointHost, EndpointUrl, KeptResponseBytes,
     Method, ResponseBody, ResponseHeaders, Timings, WebhookRequest, WebhookResponse,
@@ -29,18 +29,18 @@ use crate::body::{Ending, read_body};
 use crate::connection::{Connection, NoResponse};
 use crate::dial;
 use crate::excerpt::Excerpt;
-use crate::failure::Failure;
+use crate::failure::{Client, Failure};
 use crate::head;
 use crate::phase::Phase;
-use crate::pool::Pool;
+use crate::pool::{Pool, Route};
 use crate::resolver::{self, CheckedResolver};
-use crate::tls;
+use crate::tls::Tls;
 
 /// Sends webhooks over HTTP/1.1. A clone is cheap and shares the connections.
 #[derive(Clone)]
 pub struct HttpSender {
     resolver: CheckedResolver,
-    tls: TlsConnector,
+    tls: Arc<Tls>,
     pool: Arc<Pool>,
     policy: AddressPolicy,
     denied: DeniedHosts,
@@ -133,7 +133,7 @@ impl HttpSender {
     ) -> Result<Self, HttpSenderError> {
         Ok(Self {
             resolver: CheckedResolver::new(resolver, policy.clone()),
-            tls: TlsConnector::from(Arc::new(tls::config(roots)?)),
+            tls: Arc::new(Tls::new(roots)?),
             pool: Arc::new(Pool::new()),
             policy,
             denied: DeniedHosts::default(),
@@ -154,20 +154,20 @@ impl HttpSender {
         Self { denied, ..self }
     }
 
-    fn bound(&self, request: &WebhookRequest, started: Instant) -> Bound {
+    pub(crate) fn bound(&self, request: &WebhookRequest, started: Instant) -> Bound {
         let limit = match request.timeout {
             Some(timeout) => self.limit.min(timeout.into()),
             None => self.limit,
         };
         Bound {
             limit,
-            deadline: started + limit,
+            deadline: started + limit.saturating_sub(request.spent),
         }
     }
 
     /// Refuses an address in the URL, which never reaches the resolver. A URL is also checked
     /// when it is parsed, but possibly against different development networks and denied hosts.
-    fn check_url(&self, url: &EndpointUrl) -> Result<(), Failure> {
+    pub(crate) fn check_url(&self, url: &EndpointUrl) -> Result<(), Failure> {
         self.denied
             .check(url.host())
             .map_err(|denied| Failure::blocked(&denied.to_string()))?;
@@ -195,24 +195,27 @@ impl HttpSender {
     /// If a kept connection fails before the peer has sent anything, that is no failure of the
     /// endpoint (RFC 9112, 9.3.1). The request is then repeated on a fresh connection, within
     /// the same deadline.
-    async fn request(
+    pub(crate) async fn request(
         &self,
         request: &Prepared,
         url: &EndpointUrl,
         bound: Bound,
         course: &mut Course,
     ) -> Result<Answer, Failure> {
-        if let Some(mut kept) = self.pool.take(&request.origin) {
+        if let Some(mut kept) = self.pool.take(&request.route) {
             match course.send(&mut kept, request, bound).await? {
                 Ok(response) => return Ok(Answer::Whole(kept, response)),
                 Err(failure) if failure.heard.is_empty() => {}
-                Err(failure) => return Answer::from_failure(&failure, kept.address()),
+                Err(failure) => {
+                    return Answer::from_failure(&failure, kept.address(), request.client());
+                }
             }
         }
-        let mut fresh = self.connect(url, bound, course).await?;
+        let identity = request.identity.as_deref();
+        let mut fresh = self.connect(url, identity, bound, course).await?;
         match course.send(&mut fresh, request, bound).await? {
             Ok(response) => Ok(Answer::Whole(fresh, response)),
-            Err(failure) => Answer::from_failure(&failure, fresh.address()),
+            Err(failure) => Answer::from_failure(&failure, fresh.address(), request.client()),
         }
     }
 
@@ -220,6 +223,7 @@ impl HttpSender {
     async fn connect(
         &self,
         url: &EndpointUrl,
+        identity: Option<&ClientIdentity>,
         bound: Bound,
         course: &mut Course,
     ) -> Result<Connection, Failure> {
@@ -252,11 +256,14 @@ impl HttpSender {
         let _ = stream.set_nodelay(true);
         let connection = if url.is_https() {
             let started = Instant::now();
-            let handshake = self.tls.connect(server_name(url)?, stream);
+            let connector = self.tls.connector(identity).map_err(|_| {
+                Failure::unreachable("tls: client certificate and key cannot be used")
+            })?;
+            let handshake = connector.connect(server_name(url)?, stream);
             let stream = bound
                 .wait(Phase::Connect, handshake)
                 .await?
-                .map_err(|error| Failure::from_handshake(&error))?;
+                .map_err(|error| Failure::from_handshake(&error, Client::of(identity)))?;
             timings.tls_ms = Some(elapsed_ms(started));
             Connection::over(stream, address).await
         } else {
@@ -274,14 +281,14 @@ impl HttpSender {
             Ok(prepared) => self
                 .request(&prepared, &url, bound, &mut course)
                 .await
-                .map(|answer| (answer, prepared.origin)),
+                .map(|answer| (answer, prepared.route)),
             Err(failure) => Err(failure),
         };
         let duration_ms = elapsed_ms(started);
         let Course { dialled, timings } = course;
         let response = match answered {
-            Ok((Answer::Whole(connection, response), origin)) => {
-                self.finish(connection, response, origin, bound).await
+            Ok((Answer::Whole(connection, response), route)) => {
+                self.finish(connection, response, route, bound).await
             }
             Ok((Answer::Status(status, address), _)) => WebhookResponse {
                 outcome: outcome(status),
@@ -313,12 +320,17 @@ impl HttpSender {
         }
     }
 
+    /// Keeps a connection for the next request as this one.
+    pub(crate) fn keep(&self, request: Prepared, connection: Connection) {
+        self.pool.keep(request.route, connection);
+    }
+
     /// Reads the needed part of the body, and keeps the connection if it can be used again.
     async fn finish(
         &self,
         mut connection: Connection,
         response: Response<Incoming>,
-        origin: String,
+        route: Route,
         bound: Bound,
     ) -> WebhookResponse {
         let (head, mut body) = response.into_parts();
@@ -336,7 +348,7 @@ impl HttpSender {
         let (body, ending) = read_body(&mut body, bound, Excerpt::of(kept_bytes)).await;
         if matches!(ending, Ending::Complete) && !is_ambiguous(&head.headers) {
             connection.finish();
-            self.pool.keep(origin, connection);
+            self.pool.keep(route, connection);
         }
         WebhookResponse {
             outcome,
@@ -363,7 +375,7 @@ impl WebhookSender for HttpSender {
 
 /// The course of an exchange until its answer.
 #[derive(Default)]
-struct Course {
+pub(crate) struct Course {
     /// The addresses to which a new connection was tried.
     dialled: Vec<IpAddr>,
     timings: Timings,
@@ -387,7 +399,7 @@ impl Course {
 }
 
 /// An endpoint's answer.
-enum Answer {
+pub(crate) enum Answer {
     Whole(Connection, Response<Incoming>),
     /// Only the status could be read from the head.
     Status(StatusCode, IpAddr),
@@ -395,7 +407,11 @@ enum Answer {
 
 impl Answer {
     /// Accepts a complete head even if the client refuses it.
-    fn from_failure(failure: &NoResponse, address: IpAddr) -> Result<Self, Failure> {
+    fn from_failure(
+        failure: &NoResponse,
+        address: IpAddr,
+        client: Client,
+    ) -> Result<Self, Failure> {
         let status = failure
             .error
             .is_parse()
@@ -403,7 +419,7 @@ impl Answer {
             .flatten();
         match status {
             Some(status) => Ok(Self::Status(status, address)),
-            None => Err(Failure::from_exchange(failure)),
+            None => Err(Failure::from_exchange(failure, client)),
         }
     }
 }
@@ -417,16 +433,17 @@ fn outcome(status: StatusCode) -> AttemptOutcome {
 }
 
 /// A request that can be sent more than once.
-struct Prepared {
+pub(crate) struct Prepared {
     method: HttpMethod,
-    origin: String,
+    route: Route,
+    identity: Option<Box<ClientIdentity>>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 }
 
 impl Prepared {
-    fn new(request: WebhookRequest) -> Result<Self, Failure> {
+    pub(crate) fn new(request: WebhookRequest) -> Result<Self, Failure> {
         let url = request.url.as_url();
         let target = &url[Position::BeforePath..Position::AfterQuery];
         let uri = Uri::try_from(target)
@@ -440,11 +457,19 @@ impl Prepared {
                 Method::Put => HttpMethod::PUT,
                 Method::Patch => HttpMethod::PATCH,
             },
-            origin: request.url.origin(),
+            route: Route {
+                origin: request.url.origin(),
+                identity: request.identity.as_ref().map(|identity| identity.id()),
+            },
+            identity: request.identity,
             uri,
             headers: header_map(host, &request.headers)?,
             body: request.body.into(),
         })
+    }
+
+    fn client(&self) -> Client {
+        Client::of(self.identity.as_deref())
     }
 
     fn to_http(&self) -> Request<Full<Bytes>> {
@@ -460,7 +485,7 @@ impl Prepared {
 
 /// Returns true if the peer gave the body's length in two ways. Then the next response might
 /// really be a part of this one, so the connection is not used again (RFC 9112, 6.3).
-fn is_ambiguous(headers: &HeaderMap) -> bool {
+pub(crate) fn is_ambiguous(headers: &HeaderMap) -> bool {
     headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH)
 }
 

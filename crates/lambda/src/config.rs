@@ -8,15 +8,18 @@ use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use tracing_subscriber::filter::LevelFilter;
+use webhooks_domain::contact::EmailAddress;
 use webhooks_domain::due::LongestQueueDelay;
 use webhooks_domain::event::EventReader;
 use webhooks_domain::health::HealthPolicy;
 use webhooks_domain::ids::CustomerId;
+use webhooks_domain::manage::UnknownTypes;
 use webhooks_domain::outbound::{
     DeniedHosts, DevelopmentNetworks, KeptResponseBytes, RequestTimeout,
 };
 use webhooks_domain::payload_shape::MessageLinkTemplate;
 use webhooks_domain::portal_session::{DailyLimits, FrameAncestors, Origin, Origins};
+use webhooks_domain::retention::Retention;
 use webhooks_domain::retry::RetryPolicy;
 
 use crate::environment::{Environment, Variable, VariableError, Variables};
@@ -138,6 +141,8 @@ functions! {
         table_name: String = required("TABLE_NAME"),
         /// Reads events.
         event_reader: EventReader = event_reader(),
+        /// The time after which a change of an event type's validation applies.
+        event_type_refresh: Duration = seconds("EVENT_TYPE_REFRESH_SECONDS"),
         /// The name of this function.
         function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
         /// Decides which values become metrics.
@@ -146,8 +151,10 @@ functions! {
 
     /// The configuration of `prepare-calls`.
     "prepare-calls": PrepareCallsConfig {
-        /// The time for which the table keeps a message and its deliveries.
-        retention: Duration = days("RETENTION_DAYS"),
+        /// The times for which the table keeps messages and their deliveries.
+        retention: Retention = retention(),
+        /// Longer waits for the first attempt are left to the sweep.
+        longest_queue_delay: LongestQueueDelay = required("LONGEST_QUEUE_DELAY_SECONDS"),
         /// The links in thin webhooks. `None` if they have none.
         message_links: Option<MessageLinkTemplate> = optional("MESSAGE_LINK_TEMPLATE"),
     }
@@ -228,6 +235,22 @@ functions! {
         settle: Duration = seconds("LONGEST_QUEUE_DELAY_SECONDS"),
     }
 
+    /// The configuration of `notify-contacts`.
+    "notify-contacts": NotifyContactsConfig {
+        /// The address from which e-mails are sent.
+        sender: EmailAddress = required("NOTIFICATION_SENDER"),
+        /// The configuration set of SES. `None` if there is none.
+        configuration_set: Option<String> = optional("NOTIFICATION_CONFIGURATION_SET"),
+        /// The name of the service. `None` for the default.
+        service: Option<String> = optional("PORTAL_NAME"),
+        /// The portal. `None` if the stack has none.
+        portal_url: Option<Origin> = optional("PORTAL_URL"),
+        /// The name of this function.
+        function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
+        /// Decides which values become metrics.
+        monitoring: Monitoring = required("MONITORING"),
+    }
+
     /// The configuration of `api`.
     "api": ApiConfig {
         /// The table.
@@ -246,6 +269,8 @@ functions! {
         deliver_webhook_function_name: String = required("DELIVER_WEBHOOK_FUNCTION_NAME"),
         /// The maximum number of subscriptions of a customer.
         maximum_subscriptions: u32 = required("MAXIMUM_SUBSCRIPTIONS_PER_CUSTOMER"),
+        /// The effect of event types that are not in the catalogue.
+        unknown_event_types: UnknownTypes = required("EVENT_TYPES_MUST_BE_KNOWN"),
         /// The time limit of one request to a receiver.
         request_timeout: RequestTimeout = required("REQUEST_TIMEOUT_SECONDS"),
         /// The bus of the operational events.
@@ -344,11 +369,13 @@ mod tests {
         let error = LookUpSubscriptionsConfig::from_environment(&environment).unwrap_err();
         let text = error.to_string();
         let problems: Vec<_> = text.split("; ").collect();
-        assert_eq!(problems.len(), 5, "{text}");
+        assert_eq!(problems.len(), 7, "{text}");
         for (problem, name) in problems.iter().zip([
             "CUSTOMER_ID_POINTER is not set",
             "IDEMPOTENCY_KEY_POINTER is not set",
             "DEADLINE_POINTER: ",
+            "DELIVER_AT_POINTER is not set",
+            "EVENT_TYPE_REFRESH_SECONDS is not set",
             "AWS_LAMBDA_FUNCTION_NAME is not set",
             "MONITORING is not set",
         ]) {
@@ -371,6 +398,8 @@ mod tests {
                 ("CUSTOMER_ID_POINTER", true),
                 ("IDEMPOTENCY_KEY_POINTER", true),
                 ("DEADLINE_POINTER", true),
+                ("DELIVER_AT_POINTER", true),
+                ("EVENT_TYPE_REFRESH_SECONDS", true),
                 ("AWS_LAMBDA_FUNCTION_NAME", true),
                 ("MONITORING", true),
             ]

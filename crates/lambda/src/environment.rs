@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use webhooks_domain::event::EventReader;
 use webhooks_domain::health::{CircuitPolicy, HealthPolicy};
+use webhooks_domain::retention::{Retention, RetentionByEventType};
 use webhooks_domain::retry::{RetryPolicy, RetryPolicyError};
 
 const SCHEDULE: &str = "RETRY_SCHEDULE";
+const RETENTION_BY_TYPE: &str = "RETENTION_BY_EVENT_TYPE";
 const CIRCUIT: &str = "CIRCUIT_FAILURE_PERCENT";
 const DAY: Duration = Duration::from_hours(24);
 
@@ -134,18 +136,28 @@ impl<'a> Variables<'a> {
         Some(DAY * self.required::<u32>(name)?)
     }
 
-    /// The places of customer, idempotency key and deadline in an event, and the customer of the
-    /// operational events.
+    /// The times for which messages and their deliveries are kept: the stack's, and those of some
+    /// event types.
+    pub fn retention(&mut self) -> Option<Retention> {
+        let stack = self.days("RETENTION_DAYS");
+        let by_type = self.or_default::<RetentionByEventType>(RETENTION_BY_TYPE);
+        Some(Retention::new(stack?, by_type?))
+    }
+
+    /// The places of customer, idempotency key, deadline and time of the first attempt in an event,
+    /// and the customer of the operational events.
     pub fn event_reader(&mut self) -> Option<EventReader> {
         let operator = self.optional("OPERATOR_CUSTOMER_ID");
         let customer_id = self.required("CUSTOMER_ID_POINTER");
         let idempotency_key = self.required("IDEMPOTENCY_KEY_POINTER");
         let deadline = self.required("DEADLINE_POINTER");
+        let deliver_at = self.required("DELIVER_AT_POINTER");
         Some(EventReader {
             operator: operator?,
             customer_id: customer_id?,
             idempotency_key: idempotency_key?,
             deadline: deadline?,
+            deliver_at: deliver_at?,
         })
     }
 

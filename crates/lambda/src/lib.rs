@@ -23,8 +23,9 @@ pub use aws_config::SdkConfig;
 pub use clock::{SystemClock, end_of_invocation};
 pub use config::{
     ApiConfig, Config, ConfigError, ConsoleSessionsConfig, DeleteCustomersConfig,
-    DeliverWebhookConfig, EchoReceiverConfig, LookUpSubscriptionsConfig, PortalConfig,
-    PrepareCallsConfig, RecoverDeliveriesConfig, RequeueDueDeliveriesConfig, functions, start,
+    DeliverWebhookConfig, EchoReceiverConfig, LookUpSubscriptionsConfig, NotifyContactsConfig,
+    PortalConfig, PrepareCallsConfig, RecoverDeliveriesConfig, RequeueDueDeliveriesConfig,
+    functions, start,
 };
 pub use environment::{Environment, Variable, VariableError, Variables};
 pub use error::FunctionError;

@@ -7,7 +7,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// Our own crates: the functions and the crates that they consist of.
-const OURS: [&str; 11] = [
+const OURS: [&str; 12] = [
     "webhooks",
     "look_up_subscriptions",
     "prepare_calls",
@@ -15,6 +15,7 @@ const OURS: [&str; 11] = [
     "requeue_due_deliveries",
     "recover_deliveries",
     "delete_customers",
+    "notify_contacts",
     "api",
     "portal",
     "console_sessions",

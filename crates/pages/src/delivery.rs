@@ -41,6 +41,7 @@ pub fn page(frame: &Frame, view: &DeliveryView) -> String {
         }
         p { (foreign(&sentence(&state::delivery_words(delivery, frame.now)))) }
         (resend(frame, view))
+        (cancel(frame, view))
         (facts(frame, view))
         section aria-labelledby="attempts" {
             h2 #attempts { "Attempts" }
@@ -85,8 +86,11 @@ fn crumb(view: &DeliveryView) -> Markup {
 fn resend(frame: &Frame, view: &DeliveryView) -> Markup {
     let delivery = &view.delivery.delivery;
     let is_possible = match delivery.status {
-        DeliveryStatus::Failed | DeliveryStatus::Held | DeliveryStatus::Succeeded => true,
-        DeliveryStatus::Pending | DeliveryStatus::Cancelled => false,
+        DeliveryStatus::Failed
+        | DeliveryStatus::Held
+        | DeliveryStatus::Succeeded
+        | DeliveryStatus::Cancelled => true,
+        DeliveryStatus::Pending => false,
     };
     let route = Route::ResendDelivery {
         customer: delivery.customer_id.clone(),
@@ -95,6 +99,24 @@ fn resend(frame: &Frame, view: &DeliveryView) -> Markup {
     html! {
         @if is_possible && view.url.is_some() && frame.may(Capability::Resend) {
             (post(frame, route, html! { button .primary type="submit" { "Resend" } }))
+        }
+    }
+}
+
+/// The button that stops what is still pending of the message.
+fn cancel(frame: &Frame, view: &DeliveryView) -> Markup {
+    let delivery = &view.delivery.delivery;
+    let is_possible = matches!(
+        delivery.status,
+        DeliveryStatus::Pending | DeliveryStatus::Held
+    );
+    let route = Route::CancelDelivery {
+        customer: delivery.customer_id.clone(),
+        delivery: delivery.id.clone(),
+    };
+    html! {
+        @if is_possible && frame.may(Capability::Resend) {
+            (post(frame, route, html! { button type="submit" { "Cancel for all endpoints" } }))
         }
     }
 }

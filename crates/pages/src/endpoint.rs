@@ -2,6 +2,7 @@
 
 mod actions;
 mod body;
+mod certificate;
 mod form;
 mod secrets;
 mod settings;

@@ -30,6 +30,8 @@ pub struct EndpointForm {
     pub filter: String,
     /// An event on which the filter is tried, as JSON.
     pub event: String,
+    /// An event type on whose example the transform is tried, instead of the event.
+    pub example: String,
     /// A note for people.
     pub description: String,
     /// A format of the API.
@@ -216,10 +218,15 @@ impl EndpointForm {
     /// # Errors
     /// If one of them has not the form that the page asks for.
     pub fn transform_test(&self) -> Result<TransformTest, FormProblem> {
+        let example = Some(&self.example).filter(|example| !example.is_empty());
         Ok(TransformTest {
             transform: self.shape.transform()?,
             content_type: self.shape.own_content_type(),
-            event: read::raw_event(&self.event)?,
+            event: match example {
+                Some(_) => None,
+                None => Some(read::raw_event(&self.event)?),
+            },
+            example: example.cloned(),
         })
     }
 

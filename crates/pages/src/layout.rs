@@ -14,6 +14,8 @@ use crate::text::{code, foreign, visible};
 pub(crate) enum Place {
     /// The endpoints of a customer, and everything below them.
     Endpoints,
+    /// The event catalogue.
+    EventTypes,
     /// The search of the console.
     Search,
     /// The unhealthy subscriptions.
@@ -104,7 +106,11 @@ fn navigation(frame: &Frame, place: Place) -> Markup {
     }
     if let Some(customer) = &frame.customer {
         let customer = customer.id.clone();
+        let types = Route::EventTypes {
+            customer: customer.clone(),
+        };
         entries.push((Place::Endpoints, "Endpoints", Route::Endpoints { customer }));
+        entries.push((Place::EventTypes, "Event types", types));
     }
     html! {
         nav aria-label="Main" {

@@ -121,11 +121,18 @@ routes! {
     /// POST: stops a recovery.
     StopRecovery { customer, subscription, recovery } =
         "/customers/{customer}/endpoints/{subscription}/recoveries/{recovery}/stop";
+    /// GET: the event types of the catalogue. The parameters are `q` and `page`.
+    EventTypes { customer } = "/customers/{customer}/event-types";
+    /// GET: one event type of the catalogue.
+    EventType { customer, event_type } = "/customers/{customer}/event-types/{event_type}";
     /// GET: one delivery.
     Delivery { customer, delivery } = "/customers/{customer}/deliveries/{delivery}";
     /// POST: resends a delivery.
     ResendDelivery { customer, delivery } =
         "/customers/{customer}/deliveries/{delivery}/resend";
+    /// POST: cancels the message of a delivery, for all endpoints.
+    CancelDelivery { customer, delivery } =
+        "/customers/{customer}/deliveries/{delivery}/cancel";
 }
 
 impl Route {

@@ -153,6 +153,7 @@ pub(crate) fn attempt(attempt: &Attempt) -> Markup {
         AttemptOutcome::TimedOut => (Tone::Bad, "Timed out"),
         AttemptOutcome::Unreachable => (Tone::Bad, "Not reached"),
         AttemptOutcome::Blocked => (Tone::Bad, "Blocked"),
+        AttemptOutcome::NoToken => (Tone::Bad, "No token"),
     };
     badge(tone, word)
 }

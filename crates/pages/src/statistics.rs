@@ -90,6 +90,7 @@ fn failures(counts: &OutcomeCounts) -> Markup {
         ("Timed out", counts.timed_out),
         ("Not reached", counts.unreachable),
         ("Blocked", counts.blocked),
+        ("No access token", counts.no_token),
     ];
     let rows: Vec<_> = rows.into_iter().filter(|(_, number)| *number > 0).collect();
     if rows.is_empty() {

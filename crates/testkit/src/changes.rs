@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use webhooks_domain::filter::Filter;
 use webhooks_domain::manage::{Change, MapChange, NewSecret, Rotation, SubscriptionChange};
-use webhooks_domain::outbound::authentication::{ApiKey, Basic, Bearer};
+use webhooks_domain::outbound::authentication::{ApiKey, Basic, Bearer, OAuth2};
 use webhooks_domain::outbound::{Credential, EndpointAuthentication, QueryParameters};
 use webhooks_domain::payload_shape::{ContentType, KeptFields, Transform};
 use webhooks_domain::signing::{Overlap, SecretKind};
@@ -67,11 +67,33 @@ struct TransformFields {
 }
 
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 enum CredentialFields {
-    Basic { username: String, password: String },
-    Bearer { token: String },
-    ApiKey { header: String, value: String },
+    Basic {
+        username: String,
+        password: String,
+    },
+    Bearer {
+        token: String,
+    },
+    ApiKey {
+        header: String,
+        value: String,
+    },
+    #[serde(rename = "oauth2", rename_all = "camelCase")]
+    OAuth2 {
+        client_secret: String,
+        #[serde(flatten)]
+        settings: OAuth2,
+    },
+    Mtls {
+        certificate: String,
+        private_key: String,
+    },
 }
 
 fn credential(fields: CredentialFields) -> Credential {
@@ -82,6 +104,17 @@ fn credential(fields: CredentialFields) -> Credential {
         CredentialFields::Bearer { token } => (EndpointAuthentication::Bearer(Bearer {}), token),
         CredentialFields::ApiKey { header, value } => {
             (EndpointAuthentication::ApiKey(ApiKey::new(&header)), value)
+        }
+        CredentialFields::OAuth2 {
+            client_secret,
+            settings,
+        } => (EndpointAuthentication::OAuth2(settings), client_secret),
+        CredentialFields::Mtls {
+            certificate,
+            private_key,
+        } => {
+            let given = Credential::client_certificate(&certificate, &private_key);
+            return given.expect("tests name valid certificates");
         }
     };
     Credential::new(authentication, secret).expect("tests name valid credentials")

@@ -4,6 +4,7 @@
 //! Each suite uses its own customers and messages, named by `salt`.
 
 mod at_once;
+mod cancelling;
 mod catalogue;
 mod customers;
 mod deletion;
@@ -17,12 +18,14 @@ mod portal_usage;
 mod recoveries;
 mod statistics;
 mod subscriptions;
+mod tokens;
 mod unhealthy;
 
 use std::time::Duration;
 
 pub use at_once::reads_at_once;
-pub use catalogue::{catalogue, catalogue_bound};
+pub use cancelling::cancelling;
+pub use catalogue::{catalogue, catalogue_bound, catalogue_summaries};
 pub use customers::customers;
 pub use deletion::deletion;
 pub use exchanges::exchanges;
@@ -35,6 +38,7 @@ pub use portal_usage::portal_usage;
 pub use recoveries::{recoveries, recovery_sources};
 pub use statistics::statistics;
 pub use subscriptions::{creations, health, subscriptions};
+pub use tokens::tokens;
 pub use unhealthy::unhealthy;
 use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::delivery::{

@@ -11,9 +11,12 @@ mod portal_usage;
 mod recovery;
 mod statistics;
 mod subscriptions;
+mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Poll;
 use std::time::Duration;
 
 use webhooks_domain::catalogue::{CatalogueEntry, TypeName};
@@ -27,7 +30,7 @@ use webhooks_domain::idempotency::{IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, PortalSessionId, SubscriptionId};
 use webhooks_domain::limits::{CustomerLimit, EndpointLimiter, LimiterId};
 use webhooks_domain::message::Message;
-use webhooks_domain::outbound::{ResponseBody, WebhookRequest, WebhookResponse};
+use webhooks_domain::outbound::{ResponseBody, TokenRecord, WebhookRequest, WebhookResponse};
 use webhooks_domain::portal_session::{Audience, UtcDay};
 use webhooks_domain::ports::{
     Clock, DeliverNow, DeliveryQueue, QueueError, StoreError, WebhookSender,
@@ -78,6 +81,8 @@ struct State {
     due: BTreeMap<DeliveryId, DueEntry>,
     limiters: BTreeMap<LimiterId, EndpointLimiter>,
     customer_limits: BTreeMap<CustomerId, CustomerLimit>,
+    token_records: BTreeMap<(CustomerId, SubscriptionId), TokenRecord>,
+    token_endpoint: tokens::Endpoint,
     statistics: BTreeMap<(SubscriptionId, Hour), Statistics>,
     data_key: Option<WrappedDataKey>,
     queue: Vec<Queued>,
@@ -92,8 +97,10 @@ struct State {
     key_service_calls: u32,
     faults: Script,
     meanwhile: Option<Meanwhile>,
+    requests_take_a_poll: bool,
     deliverer: Option<Deliverer>,
     before_reopening: Option<Meanwhile>,
+    before_cancelling: Option<Meanwhile>,
     before_recovery_write: Option<Meanwhile>,
     before_health_change: Option<Meanwhile>,
 }
@@ -286,9 +293,19 @@ impl InMemoryBackend {
         self.state().meanwhile = Some(Arc::new(meanwhile));
     }
 
+    /// Lets each request wait for one poll from now on, while others run.
+    pub fn pause_requests(&self) {
+        self.state().requests_take_a_poll = true;
+    }
+
     /// Sets a callback that runs once, before the next delivery is reopened.
     pub fn before_reopening(&self, meanwhile: impl Fn(&Self) + Send + Sync + 'static) {
         self.state().before_reopening = Some(Arc::new(meanwhile));
+    }
+
+    /// Sets a callback that runs once, before the next delivery is cancelled.
+    pub fn before_cancelling(&self, meanwhile: impl Fn(&Self) + Send + Sync + 'static) {
+        self.state().before_cancelling = Some(Arc::new(meanwhile));
     }
 
     /// Sets a callback that runs once, before the next progress of a recovery is written.
@@ -392,6 +409,16 @@ impl WebhookSender for InMemoryBackend {
         if let Some(meanwhile) = meanwhile {
             meanwhile(self);
         }
+        let mut pauses = self.state().requests_take_a_poll;
+        poll_fn(|context| {
+            if std::mem::take(&mut pauses) {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        })
+        .await;
         let mut state = self.state();
         let next = state.responses.pop_front();
         next.or_else(|| state.last_response.clone())

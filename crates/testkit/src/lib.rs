@@ -11,6 +11,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod changes;
+pub mod client_certificates;
 pub mod contract;
 pub mod samples;
 pub mod units;

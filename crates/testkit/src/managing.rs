@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use ring::rand::SystemRandom;
-use webhooks_domain::manage::{ExpectedVersion, Manage, ManageError, Updated};
+use webhooks_domain::manage::{
+    EventTypeRule, ExpectedVersion, Manage, ManageError, UnknownTypes, Updated,
+};
 use webhooks_domain::subscription::Subscription;
 use webhooks_domain::vault::Vault;
 
@@ -29,6 +31,10 @@ impl InMemoryBackend {
             retention: Duration::from_hours(24 * 90),
             request_timeout: "15".parse().expect("a timeout"),
             quota: samples::QUOTA,
+            event_types: EventTypeRule {
+                unknown: UnknownTypes::Warned,
+                operator: None,
+            },
         }
     }
 }

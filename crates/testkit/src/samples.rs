@@ -12,11 +12,12 @@ use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::limits::Limits;
 use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::metadata::Metadata;
-use webhooks_domain::outbound::authentication::Basic;
+use webhooks_domain::outbound::authentication::{Basic, ClientAuthentication, OAuth2};
 use webhooks_domain::outbound::{
     AttemptOutcome, CustomHeaders, DevelopmentNetworks, EndpointAuthentication, EndpointUrl,
-    Method, QueryParameters, ResponseBody, ResponseHeaders, SealedCredential, SealedHeaders,
-    Timings, WebhookResponse,
+    FailedTokenRequest, Method, QueryParameters, ResponseBody, ResponseHeaders, SealedCredential,
+    SealedHeaders, SealedToken, Timings, TokenAnswer, TokenGeneration, TokenLease, TokenLife,
+    TokenRecord, WebhookResponse,
 };
 use webhooks_domain::paging::Place;
 use webhooks_domain::payload_format::PayloadFormat;
@@ -57,6 +58,7 @@ pub fn event_reader() -> EventReader {
         customer_id: pointer("/detail/customerId"),
         idempotency_key: pointer("/detail/idempotencyKey"),
         deadline: pointer("/detail/webhookDeadline"),
+        deliver_at: pointer("/detail/webhookDeliverAt"),
     }
 }
 
@@ -97,6 +99,7 @@ pub fn subscription(customer_id: &str, number: u128) -> Subscription {
         }),
         status: SubscriptionStatus::Active,
         disabled: None,
+        disabled_warned_at: None,
         health: Health::default(),
         created_at: NOW,
         updated_at: NOW,
@@ -133,6 +136,76 @@ pub fn authentication() -> SealedCredential {
     }
 }
 
+/// A client of a token endpoint, with a secret that is not encrypted.
+pub fn oauth2() -> SealedCredential {
+    SealedCredential {
+        authentication: EndpointAuthentication::OAuth2(OAuth2 {
+            token_url: url("https://login.example.com/token"),
+            client_id: "acme".to_owned(),
+            scope: Some("orders:write".to_owned()),
+            audience: None,
+            client_authentication: ClientAuthentication::Header,
+        }),
+        sealed: vec![8; 40],
+    }
+}
+
+/// The answer of a token endpoint that grants this token for some seconds.
+pub fn granted(token: &str, seconds: u32) -> TokenAnswer {
+    let body =
+        format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":{seconds}}}"#);
+    TokenAnswer::Answered {
+        status: 200,
+        body: body.into_bytes(),
+    }
+}
+
+/// A refusal of a token endpoint.
+pub fn token_refused(status: u16, code: &str) -> TokenAnswer {
+    TokenAnswer::Answered {
+        status,
+        body: format!(r#"{{"error":"{code}","error_description":"s3cret"}}"#).into_bytes(),
+    }
+}
+
+/// A record of an access token with everything that it can have. The token is not encrypted.
+pub fn token_record(revision: u64) -> TokenRecord {
+    TokenRecord {
+        generation: TokenGeneration::from_bytes([3; TokenGeneration::BYTES]),
+        revision,
+        token: Some(SealedToken {
+            number: u64::MAX,
+            sealed: vec![9; 60],
+            life: TokenLife {
+                from: NOW,
+                end: NOW + Duration::from_hours(1),
+            },
+        }),
+        lease: Some(TokenLease {
+            since: NOW,
+            until: NOW + Duration::from_secs(19),
+        }),
+        failure: Some(FailedTokenRequest {
+            at: NOW,
+            error: "token endpoint answered 401 invalid_client".to_owned(),
+        }),
+        renewed_at: Some(NOW),
+    }
+}
+
+/// The summary of a client certificate, with a key that is not encrypted.
+pub fn client_certificate() -> SealedCredential {
+    let settings = serde_json::json!({
+        "type": "mtls", "subject": "CN=webhooks, O=Example", "issuer": "CN=Example CA",
+        "sha256Fingerprint": "0".repeat(64), "notBefore": NOW,
+        "notAfter": NOW + Duration::from_hours(24 * 365),
+    });
+    SealedCredential {
+        authentication: serde_json::from_value(settings).expect("a summary"),
+        sealed: vec![7; 700],
+    }
+}
+
 /// A shape whose format does not say everything.
 pub fn transform() -> PayloadShape {
     let paths = [("order".to_owned(), "$.detail.order".to_owned())];
@@ -153,6 +226,8 @@ pub fn message(customer_id: &str, event_id: &str) -> Message {
         event_type: "order.created".parse().expect("a type"),
         time: "2026-01-31T09:30:00Z".to_owned(),
         deadline: None,
+        deliver_at: None,
+        cancelled_at: None,
         is_test: false,
         payload: Payload::new(r#"{"detail":{"order":1}}"#),
     }

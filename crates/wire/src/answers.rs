@@ -6,13 +6,15 @@ use std::fmt::Display;
 use serde_json::value::RawValue;
 use webhooks_api_types as api;
 use webhooks_domain::broken::{Broken, Readable};
-use webhooks_domain::catalogue::{CatalogueEntry, Deprecation, Example};
+use webhooks_domain::catalogue::{CatalogueEntry, Deprecation, Example, UnknownType, Validation};
+use webhooks_domain::contact::{Contact, ContactState};
 use webhooks_domain::customer::Customer;
 use webhooks_domain::delivery::{
     Attempt, CancelReason, Delivery, DeliveryStatus, DeliveryTrigger, FailureReason, HoldReason,
 };
 use webhooks_domain::health::Health;
 use webhooks_domain::manage::ActiveSecret;
+use webhooks_domain::outbound::authentication::ClientAuthentication;
 use webhooks_domain::outbound::{
     AttemptOutcome, EndpointAuthentication, Method, ResponseHeaders, ShownRequest, Timings,
 };
@@ -75,6 +77,7 @@ pub fn subscription(subscription: Subscription) -> api::Subscription {
         disabled_at: disabled.map(|disabled| disabled.at.to_string()),
         health: health(&subscription.health),
         recovery: None,
+        warnings: Vec::new(),
         version: subscription.version,
         created_at: subscription.created_at.to_string(),
         updated_at: subscription.updated_at.to_string(),
@@ -89,6 +92,7 @@ pub fn event_type(entry: CatalogueEntry) -> api::EventType {
     api::EventType {
         name: entry.name.into(),
         schema: schema.and_then(|schema| raw(schema.as_str())),
+        validation: validation(documentation.validation),
         examples: examples.filter_map(raw).collect(),
         description: documentation.description.map(String::from),
         group: documentation.group.map(String::from),
@@ -109,6 +113,25 @@ pub fn event_type_summary(entry: CatalogueEntry) -> api::EventTypeSummary {
         deprecated: documentation.deprecation.map(deprecation),
         version: entry.version,
     }
+}
+
+fn validation(validation: Validation) -> api::Validation {
+    match validation {
+        Validation::Off => api::Validation::Off,
+        Validation::Warn => api::Validation::Warn,
+        Validation::Refuse => api::Validation::Refuse,
+    }
+}
+
+/// The warnings about event types that are not in the catalogue.
+pub fn unknown_types(unknown: Vec<UnknownType>) -> Vec<api::Warning> {
+    let warnings = unknown.into_iter().map(|unknown| api::Warning {
+        field: "eventTypes".to_owned(),
+        detail: unknown.to_string(),
+        value: unknown.pattern,
+        nearest: unknown.nearest,
+    });
+    warnings.collect()
 }
 
 fn deprecation(deprecation: Deprecation) -> api::Deprecation {
@@ -132,6 +155,23 @@ pub fn authentication(authentication: EndpointAuthentication) -> api::Authentica
         EndpointAuthentication::ApiKey(api_key) => api::Authentication::ApiKey {
             header: api_key.header().to_owned(),
         },
+        EndpointAuthentication::OAuth2(oauth2) => api::Authentication::OAuth2 {
+            token_url: oauth2.token_url.as_str().to_owned(),
+            client_id: oauth2.client_id,
+            scope: oauth2.scope,
+            audience: oauth2.audience,
+            client_authentication: match oauth2.client_authentication {
+                ClientAuthentication::Header => api::ClientAuthentication::Header,
+                ClientAuthentication::Body => api::ClientAuthentication::Body,
+            },
+        },
+        EndpointAuthentication::Mtls(mtls) => api::Authentication::Mtls {
+            subject: mtls.subject().to_owned(),
+            issuer: mtls.issuer().to_owned(),
+            sha256_fingerprint: mtls.sha256_fingerprint().to_owned(),
+            not_before: mtls.not_before().to_string(),
+            not_after: mtls.not_after().to_string(),
+        },
     }
 }
 
@@ -143,6 +183,7 @@ pub fn customer(customer: Customer) -> api::Customer {
         metadata: customer.metadata.into(),
         max_subscriptions: customer.max_subscriptions.map(u32::from),
         rate_limit_per_second: customer.rate_limit.map(u32::from),
+        contacts: customer.contacts.iter().map(contact).collect(),
         subscriptions: u64::try_from(customer.usage.subscriptions).unwrap_or(0),
         deletion: customer.deletion.map(|deletion| api::CustomerDeletion {
             requested_at: deletion.requested_at.to_string(),
@@ -151,6 +192,15 @@ pub fn customer(customer: Customer) -> api::Customer {
         version: customer.version,
         created_at: customer.created_at.to_string(),
         updated_at: customer.updated_at.to_string(),
+    }
+}
+
+fn contact(contact: &Contact) -> api::Contact {
+    api::Contact {
+        address: contact.address.as_str().to_owned(),
+        state: match contact.state {
+            ContactState::Confirmed => api::ContactState::Confirmed,
+        },
     }
 }
 
@@ -433,6 +483,7 @@ fn delivery_status(status: DeliveryStatus) -> (api::DeliveryStatus, Option<api::
             let reason = match reason {
                 CancelReason::SubscriptionDeleted => Reason::SubscriptionDeleted,
                 CancelReason::Discarded => Reason::Discarded,
+                CancelReason::Requested => Reason::Requested,
             };
             (api::DeliveryStatus::Cancelled, Some(reason))
         }
@@ -499,6 +550,7 @@ fn outcome(outcome: AttemptOutcome) -> api::AttemptOutcome {
         AttemptOutcome::TimedOut => api::AttemptOutcome::TimedOut,
         AttemptOutcome::Unreachable => api::AttemptOutcome::Unreachable,
         AttemptOutcome::Blocked => api::AttemptOutcome::Blocked,
+        AttemptOutcome::NoToken => api::AttemptOutcome::NoToken,
     }
 }
 

@@ -135,6 +135,8 @@ pub fn message(page: MessagePage) -> api::Message {
         event_type: page.message.event_type.into(),
         time: page.message.time,
         received_at: page.received_at.to_string(),
+        deliver_at: page.message.deliver_at.map(|at| at.to_string()),
+        cancelled_at: page.message.cancelled_at.map(|at| at.to_string()),
         deliveries: deliveries.data,
         broken: deliveries.broken,
         next_cursor: deliveries.next_cursor,

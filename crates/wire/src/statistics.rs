@@ -50,6 +50,7 @@ fn failures(statistics: &Statistics) -> api::OutcomeCounts {
         timed_out: statistics.count(OutcomeClass::TimedOut),
         unreachable: statistics.count(OutcomeClass::Unreachable),
         blocked: statistics.count(OutcomeClass::Blocked),
+        no_token: statistics.count(OutcomeClass::NoToken),
     }
 }
 
@@ -75,7 +76,7 @@ mod tests {
         let now = Timestamp::parse_rfc3339("2026-01-31T09:20:00Z").unwrap();
         let outcomes = OutcomeClass::ALL
             .into_iter()
-            .zip([400, 1, 2, 3, 4, 5, 6, 7]);
+            .zip([400, 1, 2, 3, 4, 5, 6, 7, 8]);
         let times = [(150, 400), (5_000, 10)];
         let times = times.map(|(ms, count)| (AnswerTime::of(ms), count));
         let statistics = Statistics::from_counts(outcomes, times);
@@ -85,19 +86,19 @@ mod tests {
             answer["last7Days"],
             json!({
                 "since": "2026-01-24T09:00:00.000Z",
-                "attempts": 428,
+                "attempts": 436,
                 "succeeded": 400,
                 "succeededStandardError": 60,
-                "failed": 28,
-                "successShare": 400.0 / 428.0,
+                "failed": 36,
+                "successShare": 400.0 / 436.0,
                 "failures": {
                     "status3xx": 1, "status4xx": 2, "status5xx": 3, "otherStatus": 4,
-                    "timedOut": 5, "unreachable": 6, "blocked": 7,
+                    "timedOut": 5, "unreachable": 6, "blocked": 7, "noToken": 8,
                 },
                 "answerTimeMs": {"p50": 152, "p95": 152},
             })
         );
-        let last = json!({"start": "2026-01-31T09:00:00.000Z", "attempts": 428, "succeeded": 400});
+        let last = json!({"start": "2026-01-31T09:00:00.000Z", "attempts": 436, "succeeded": 400});
         assert_eq!(answer["hours"][24], last);
         let sampling = json!({"successes": 10, "failures": 1, "answerTimeErrorPercent": 19});
         assert_eq!(answer["sampling"], sampling);

@@ -7,17 +7,20 @@ never fills these keys of a request:
 - events:source and events:detail-type, of PutEvents
 - dynamodb:LeadingKeys
 - dynamodb:Attributes of UpdateItem: the names in its key and its expressions
+- ses:FromAddress of SendEmail, whose resource is the identity of that address
 
 A condition on a key that is never there refuses everybody (`StringEquals`), or
 nobody (`StringEqualsIfExists`): neither would be a test of the condition.
 
 Its request handler asks `iam_actions.request_tag_context` for the keys of every request,
-whatever the service. That function is wrapped, and nothing else is changed.
+whatever the service but SES. That function is wrapped, and of SES the ones that name
+the resource of a request and evaluate the policies. Nothing else is changed.
 """
 
+import contextvars
 import json
 
-from ministack.core import iam_actions
+from ministack.core import iam_actions, iam_evaluator
 
 
 def install():
@@ -28,6 +31,39 @@ def install():
         return {**tags(service, iam_action, body, params), **keys_of(iam_action, body)}
 
     iam_actions.request_tag_context = tags_and_keys
+
+    resource = iam_actions._ses_v2_resource_arn
+
+    def resource_of_sender(method, path, body, region, account_id):
+        sender = _sender(body) if path.rstrip("/").endswith("/outbound-emails") else None
+        _SENDER.set(sender)
+        if sender is None:
+            return resource(method, path, body, region, account_id)
+        return f"arn:aws:ses:{region}:{account_id}:identity/{sender}"
+
+    iam_actions._ses_v2_resource_arn = resource_of_sender
+    enforce = iam_evaluator.enforce
+
+    def enforce_with_sender(access_key, iam_action, service, *rest, **named):
+        if iam_action == "ses:SendEmail" and _SENDER.get() is not None:
+            keys = named.get("service_context") or {}
+            named["service_context"] = {**keys, "ses:FromAddress": _SENDER.get()}
+        return enforce(access_key, iam_action, service, *rest, **named)
+
+    iam_evaluator.enforce = enforce_with_sender
+
+
+# The sender of the request whose resource was named last, in the same task.
+_SENDER = contextvars.ContextVar("sender", default=None)
+
+
+def _sender(body):
+    """The sender of an e-mail. None if the request names none."""
+    try:
+        request = json.loads(body)
+    except ValueError:
+        return None
+    return request.get("FromEmailAddress") if isinstance(request, dict) else None
 
 
 def keys_of(iam_action, body):

@@ -106,6 +106,7 @@ OPERATIONS = {
         "UploadPart",
     ],
     "scheduler": ["GetSchedule", "UpdateSchedule"],
+    "sesv2": ["CreateEmailIdentity", "SendEmail"],
     "sqs": [
         "ChangeMessageVisibility",
         "ChangeMessageVisibilityBatch",

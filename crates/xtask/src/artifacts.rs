@@ -40,6 +40,8 @@ pub(crate) enum Variant {
     /// The same delivery function with the system's allocator, so that allocations can be
     /// counted.
     CountedAllocations,
+    /// The programs for comparison, built in the same way.
+    CountedPeers,
     /// The program that counts. It is not counted itself, so it is not optimised.
     Counter,
     /// The program that writes every page of the portal.
@@ -54,11 +56,12 @@ impl Variant {
     fn arguments(self) -> &'static str {
         match self {
             Self::Deployed => {
-                "--workspace --bins --exclude xtask --exclude webhooks-cli --exclude webhooks-bench"
+                "--workspace --bins --exclude xtask --exclude webhooks-cli --exclude webhooks-bench \
+                 --exclude bench-peers"
             }
             Self::WithFailpoints => {
                 "--workspace --bins --exclude xtask --exclude webhooks-cli --exclude webhooks-bench \
-                 --features deliver-webhook/failpoints"
+                 --exclude bench-peers --features deliver-webhook/failpoints"
             }
             // No package is named, so the default members are built, as with `sam build`.
             Self::Released => "--release --bins",
@@ -66,7 +69,7 @@ impl Variant {
             Self::Measured => {
                 "--profile measured --package deliver-webhook --features deliver-webhook/bench"
             }
-            Self::Peers => "--release --package webhooks-bench --bins",
+            Self::Peers => "--release --package webhooks-bench --package bench-peers --bins",
             // All three choose the same packages, so they share their dependencies, and every
             // function has the feature `patient`.
             Self::Counted => "--profile counted --bins --features deliver-webhook/patient",
@@ -78,7 +81,9 @@ impl Variant {
                 "--profile counted --bin deliver-webhook \
                  --features deliver-webhook/patient,deliver-webhook/bench,deliver-webhook/system-allocator"
             }
-            Self::Counter => "--package webhooks-bench --bin webhooks-bench",
+            Self::CountedPeers => "--profile counted --package bench-peers --bins",
+            // As a part of the workspace, so that it shares its dependencies with the tests.
+            Self::Counter => "--workspace --bin webhooks-bench",
             Self::Gallery => "--workspace --example gallery",
         }
     }

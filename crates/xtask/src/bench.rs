@@ -58,6 +58,9 @@ enum Part {
     Delivery,
     /// The CPU time of an event in the workflow's functions.
     Functions,
+    /// The time and the price of the functions by their memory, under a CPU quota like that of
+    /// Lambda. Needs root.
+    Memory,
     /// CPU, bytes, read units and cost of the portal's pages. Fails if a page exceeds a bound.
     Portal,
     /// The time from the put of an event to the request, on the emulator.
@@ -76,6 +79,7 @@ impl Part {
             Self::ColdStart => "cold-start",
             Self::Delivery => "delivery",
             Self::Functions => "functions",
+            Self::Memory => "memory",
             Self::Portal => "portal",
             Self::Path => "path",
             Self::Isolation => "isolation",
@@ -100,15 +104,21 @@ impl Part {
 
     /// Returns true if it compares functions with the programs of [`Peers`].
     fn has_peers(self) -> bool {
-        matches!(self, Self::ColdStart | Self::Delivery | Self::Functions)
+        matches!(
+            self,
+            Self::ColdStart | Self::Delivery | Self::Functions | Self::Memory
+        )
     }
 
     /// Returns the stack for the part. `None` if it needs only stubs.
     fn stack(self, options: &Options) -> Result<Option<OnStack>> {
         match self {
-            Self::ColdStart | Self::Delivery | Self::Functions | Self::Portal | Self::Counts => {
-                Ok(None)
-            }
+            Self::ColdStart
+            | Self::Delivery
+            | Self::Functions
+            | Self::Memory
+            | Self::Portal
+            | Self::Counts => Ok(None),
             Self::Path => Ok(Some(OnStack::path())),
             Self::Isolation => Ok(Some(OnStack::isolation())),
             Self::Bill => OnStack::bill(&options.prices).map(Some),

@@ -1,5 +1,5 @@
 //! The audit: one line of the log for each change of a customer, a subscription, an event type or the
-//! sessions of the portal, and for each secret shown.
+//! sessions of the portal, for each cancelled message, and for each secret shown.
 //!
 //! Every line has `caller.arn` and `customer.id`, or `event.type` if it is about an event type, and `subscription.id` if it is about one. A line of a
 //! request of the portal has no `caller.arn`, but the `session.id`, and the `actor` if it is a session of
@@ -7,11 +7,12 @@
 //! value, or more of a URL than its scheme, host and port.
 
 use tracing::info;
+use webhooks_domain::cancel::Cancellation;
 use webhooks_domain::catalogue::CatalogueEntry;
 use webhooks_domain::customer::Customer;
 use webhooks_domain::customers::WrittenCustomer;
 use webhooks_domain::delivery::Delivery;
-use webhooks_domain::ids::{CustomerId, PortalSessionId, SubscriptionId};
+use webhooks_domain::ids::{CustomerId, MessageId, PortalSessionId, SubscriptionId};
 use webhooks_domain::manage::Updated;
 use webhooks_domain::manage_catalogue::WrittenEntry;
 use webhooks_domain::portal_session::PortalSession;
@@ -33,6 +34,7 @@ pub(crate) fn customer_written(written: &WrittenCustomer, caller: &Caller) {
             before.max_subscriptions != now.max_subscriptions,
         ),
         ("rateLimitPerSecond", before.rate_limit != now.rate_limit),
+        ("contacts", before.contacts != now.contacts),
     ];
     let changed = fields.into_iter().filter(|(_, has_changed)| *has_changed);
     let changed: Vec<_> = changed.map(|(name, _)| name).collect();
@@ -65,7 +67,8 @@ pub(crate) fn event_type_written(written: &WrittenEntry, caller: &Caller) {
         Some(_) => "event type changed",
         None => "event type created",
     };
-    info!(event.type = %written.entry.name, caller.arn = caller.arn, "{message}");
+    let validation = written.entry.documentation.validation.as_str();
+    info!(event.type = %written.entry.name, validation, caller.arn = caller.arn, "{message}");
 }
 
 /// An event type was deleted from the catalogue.
@@ -173,6 +176,27 @@ pub(crate) fn test_sent(customer: &CustomerId, tested: &Delivery, caller: &Calle
         session.id = caller.session(),
         actor = caller.actor(),
         "test sent",
+    );
+}
+
+/// A page of the deliveries of a message was cancelled.
+pub(crate) fn message_cancelled(
+    customer: &CustomerId,
+    message: &MessageId,
+    page: &Cancellation,
+    caller: &Caller,
+) {
+    info!(
+        customer.id = %customer,
+        message.id = %message,
+        cancelled = page.cancelled,
+        due = page.due,
+        ended = page.ended,
+        broken = page.broken,
+        caller.arn = caller.arn,
+        session.id = caller.session(),
+        actor = caller.actor(),
+        "message cancelled",
     );
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ring::rand::SystemRandom;
+use webhooks_domain::cancel::Cancel;
 use webhooks_domain::customers::Customers;
 use webhooks_domain::lists::{Lists, ReadBudget};
-use webhooks_domain::manage::Manage;
+use webhooks_domain::manage::{EventTypeRule, Manage};
 use webhooks_domain::manage_catalogue::ManageCatalogue;
 use webhooks_domain::outbound::EndpointPolicy;
 use webhooks_domain::portal_sessions::PortalSessions;
@@ -39,6 +40,7 @@ pub(crate) struct Api {
     pub(crate) manage:
         Manage<DynamoStore, Vault<DynamoStore, KmsKeyService, SystemClock>, SystemClock>,
     pub(crate) resend: Resend<DynamoStore, SqsQueue, SystemClock>,
+    pub(crate) cancel: Cancel<DynamoStore, SystemClock>,
     pub(crate) publisher: Publisher,
     pub(crate) customers: Customers<DynamoStore, SystemClock>,
     pub(crate) catalogue: ManageCatalogue<DynamoStore, SystemClock>,
@@ -74,6 +76,10 @@ impl Api {
                 quota: Quota {
                     subscriptions: config.maximum_subscriptions,
                 },
+                event_types: EventTypeRule {
+                    unknown: config.unknown_event_types,
+                    operator: config.operator.clone(),
+                },
             },
             tests: SendTest {
                 table: table.clone(),
@@ -92,6 +98,10 @@ impl Api {
             resend: Resend {
                 table: table.clone(),
                 queue,
+                clock: SystemClock,
+            },
+            cancel: Cancel {
+                table: table.clone(),
                 clock: SystemClock,
             },
             publisher: Publisher {
@@ -156,6 +166,7 @@ impl Api {
             .chain([
                 ("MONITORING", "Off"),
                 ("STATISTICS", "Enabled"),
+                ("EVENT_TYPES_MUST_BE_KNOWN", "false"),
                 ("PORTAL_URL", "https://portal.example/"),
             ])
             .collect();

@@ -51,5 +51,6 @@ pub(crate) async fn enable(
         .update(&customer_id, &subscription_id, &expected, change);
     let updated = Box::pin(updated).await?;
     audit::updated(&updated, &caller);
+    api.publisher.updated(&updated).await;
     api.activated(updated, requests::held_fate(held)).await
 }

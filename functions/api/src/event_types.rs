@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use webhooks_api_types as api;
 use webhooks_domain::catalogue::CatalogueEntry;
 use webhooks_domain::manage_catalogue::CatalogueError;
+use webhooks_schema::JsonSchemas;
 use webhooks_wire::answers;
 use webhooks_wire::cursor::{Cursor, EventTypesPlace};
 use webhooks_wire::lists;
@@ -87,6 +88,7 @@ pub(crate) async fn put(
     Body(body): Body,
 ) -> Result<(StatusCode, ETag, Json<api::EventType>), Problem> {
     let documentation = requests::documentation(body::read(&body)?)?;
+    requests::check_schema(&documentation, &JsonSchemas)?;
     let written = api
         .catalogue
         .replace(&name, &expected, documentation)

@@ -2,6 +2,7 @@
 
 mod audit;
 mod body;
+mod cancel;
 mod customers;
 mod deliveries;
 mod dependencies;

@@ -10,7 +10,7 @@ use utoipa::openapi::HttpMethod;
 
 use crate::problem::Problem;
 use crate::{
-    Api, customers, deliveries, enable, event_types, filters, lists, openapi, portal_scope,
+    Api, cancel, customers, deliveries, enable, event_types, filters, lists, openapi, portal_scope,
     portal_sessions, recoveries, resend, send_test, statistics, subscriptions, transforms,
     unhealthy,
 };
@@ -67,6 +67,7 @@ operations![
     send_test::send_test,
     deliveries::message,
     deliveries::message_of_customer,
+    cancel::cancel,
     deliveries::delivery,
     deliveries::delivery_of_customer,
     resend::resend,

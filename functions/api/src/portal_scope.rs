@@ -20,7 +20,7 @@ use crate::extract::Caller;
 use crate::problem::Problem;
 
 /// The operations of the portal, with the capability that a session needs.
-const ALLOWED: [(Method, &str, Capability); 9] = [
+const ALLOWED: [(Method, &str, Capability); 10] = [
     (
         Method::POST,
         "/customers/{customerId}/subscriptions",
@@ -45,6 +45,11 @@ const ALLOWED: [(Method, &str, Capability); 9] = [
         Method::POST,
         "/customers/{customerId}/subscriptions/{subscriptionId}/test",
         Capability::Manage,
+    ),
+    (
+        Method::POST,
+        "/customers/{customerId}/messages/{messageId}/cancel",
+        Capability::Resend,
     ),
     (Method::POST, "/filters/test", Capability::Manage),
     (Method::POST, "/transforms/test", Capability::Manage),

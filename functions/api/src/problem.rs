@@ -9,7 +9,7 @@ use webhooks_api_types as api;
 use webhooks_domain::customers::CustomerError;
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::manage::ManageError;
-use webhooks_domain::ports::StoreError;
+use webhooks_domain::ports::{CompileError, StoreError};
 use webhooks_domain::read_subscription::ReadError;
 use webhooks_domain::vault::VaultError;
 use webhooks_lambda::with_sources;
@@ -149,6 +149,15 @@ impl From<StoreError> for Problem {
                 error!(error = with_sources(&error), "request refused");
                 Self::conflict("item-broken", "Item broken", error.to_string())
             }
+        }
+    }
+}
+
+impl From<CompileError> for Problem {
+    fn from(error: CompileError) -> Self {
+        match error {
+            CompileError::Schema(error) => FieldError::new("schema", error).into(),
+            CompileError::NotStarted(failure) => Self::unavailable(&failure),
         }
     }
 }

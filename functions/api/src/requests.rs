@@ -18,14 +18,14 @@ use webhooks_domain::manage::{Change, MapChange};
 use webhooks_wire::requests::parsed;
 
 pub(crate) use customer::{customer_change, customer_fields};
-pub(crate) use event_type::documentation;
+pub(crate) use event_type::{check_schema, documentation};
 pub(crate) use filter_test::filter_matches;
 pub(crate) use portal_session::portal_session;
 pub(crate) use recovery::{recover, replay};
 pub(crate) use rotation::rotation;
 pub(crate) use subscription::{held, held_fate, subscription_change};
 pub(crate) use test_event::test_event_type;
-pub(crate) use transform_test::transformed;
+pub(crate) use transform_test::{TrialEvent, transformed};
 
 fn whole(api::WholeNumber(number): api::WholeNumber) -> u64 {
     number.into()

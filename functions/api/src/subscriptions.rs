@@ -77,6 +77,7 @@ pub(crate) async fn create(
         .await?;
     if created.is_new {
         audit::created(&created.subscription, &caller);
+        api.publisher.created(&created.subscription).await;
     } else if caller.may_see_secrets() {
         let current = created.subscription.secrets.current().version;
         audit::secrets_shown(&created.subscription, &[current], &caller);
@@ -85,7 +86,10 @@ pub(crate) async fn create(
     // A session that may not see secrets gets an empty one.
     let secret = caller.may_see_secrets().then(|| created.secret.expose());
     let created = api::CreatedSubscription {
-        subscription: answers::subscription(created.subscription),
+        subscription: api::Subscription {
+            warnings: answers::unknown_types(created.unknown_types),
+            ..answers::subscription(created.subscription)
+        },
         secret: secret.unwrap_or_default(),
         public_key: created.secret.public_key().map(|key| key.to_string()),
     };
@@ -178,17 +182,17 @@ pub(crate) async fn update(
         .update(&customer_id, &subscription_id, &expected, change);
     let updated = Box::pin(updated).await?;
     audit::updated(&updated, &caller);
-    if updated.has_new_secret() {
-        api.publisher.secret_rotated(&updated.subscription).await;
-    }
+    api.publisher.updated(&updated).await;
     let cleared = updated.cleared_secret_headers();
     let cleared = cleared.into_iter().map(str::to_owned).collect();
     let cleared_authentication = updated.cleared_authentication().cloned();
     let cleared_authentication = cleared_authentication.map(answers::authentication);
+    let warnings = answers::unknown_types(updated.unknown_types.clone());
     let (etag, Json(mut shown)) = match held {
         Some(held) => api.activated(updated, held).await?,
         None => with_etag(updated.subscription),
     };
+    shown.warnings = warnings;
     shown.cleared_secret_headers = cleared;
     shown.cleared_authentication = cleared_authentication.map(|cleared| cleared.kind());
     Ok((etag, Json(shown)))
@@ -280,6 +284,7 @@ pub(crate) async fn delete(
         .delete(&customer_id, &subscription_id, &expected)
         .await?;
     audit::deleted(&customer_id, &subscription_id, &caller);
+    api.publisher.deleted(&customer_id, subscription_id).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -21,8 +21,8 @@ use std::time::Duration;
 use webhooks_domain::deliver::Deliver;
 use webhooks_domain::delivery::{DeliveryTask, OutgoingTask, RefusedTask};
 use webhooks_domain::ids::{CustomerId, DeliveryId};
-use webhooks_domain::outbound::{WebhookRequest, WebhookResponse};
-use webhooks_domain::ports::{DeliveryQueue, QueueError, WebhookSender};
+use webhooks_domain::outbound::{TokenAnswer, WebhookRequest, WebhookResponse};
+use webhooks_domain::ports::{DeliveryQueue, QueueError, TokenEndpoint, WebhookSender};
 use webhooks_http::HttpSender;
 use webhooks_lambda::{Config, Environment};
 use webhooks_sqs::SqsQueue;
@@ -79,9 +79,11 @@ impl Failpoints {
             clock: deliver.clock,
             policy: deliver.policy,
             longest_queue_delay: deliver.longest_queue_delay,
+            request_timeout: deliver.request_timeout,
             time_for_attempt: deliver.time_for_attempt,
             health_monitor: deliver.health_monitor,
             customer_limits: deliver.customer_limits,
+            tokens: deliver.tokens,
             random: deliver.random,
         }
     }
@@ -153,6 +155,15 @@ impl<P: WebhookSender + Sync> WebhookSender for Failing<P> {
         let response = self.port.send(request).await;
         self.failpoints.cross("after the request");
         response
+    }
+}
+
+impl<P: TokenEndpoint + Sync> TokenEndpoint for Failing<P> {
+    async fn request_token(&self, request: WebhookRequest) -> TokenAnswer {
+        self.failpoints.cross("before the request for a token");
+        let answer = self.port.request_token(request).await;
+        self.failpoints.cross("after the request for a token");
+        answer
     }
 }
 

@@ -45,15 +45,19 @@ impl Handler {
     ) -> Result<Self, lambda_runtime::Error> {
         let keys = KmsKeyService::new(aws, config.signing_key_arn.clone(), &config.installation_id);
         let key_usage = keys.usage();
-        let publisher = Publisher {
-            bus: EventBus::new(aws, config.event_bus_name.clone()),
-            operator: config.operator.clone(),
-            tracer: Tracer::new(config.xray_daemon.clone()),
-            events: Mutex::default(),
-        };
+        let bus = EventBus::new(aws, config.event_bus_name.clone());
+        let operator = config.operator.clone();
+        let tracer = Tracer::new(config.xray_daemon.clone());
         let metrics = Metrics::new(&*config.function_name, config.monitoring);
         let counts = config.statistics == Switch::Enabled;
         let deliver = use_case::new(config, aws, keys)?;
+        let publisher = Publisher {
+            bus,
+            table: deliver.table.clone(),
+            operator,
+            tracer,
+            events: Mutex::default(),
+        };
         let counter = counts.then(|| Counter::new(deliver.table.clone()));
         #[cfg(feature = "failpoints")]
         let failpoints = Failpoints::new()?;

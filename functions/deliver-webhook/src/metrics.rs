@@ -41,7 +41,9 @@ pub(crate) fn report(
         Report::Deferred(DeferReason::CircuitBreakerOpen) => {
             metrics.count(Metric::DeferredByCircuitBreaker, 1);
         }
-        Report::Deferred(DeferReason::OverLimit) => metrics.count(Metric::DeferredByLimit, 1),
+        Report::Deferred(DeferReason::OverLimit | DeferReason::AwaitsToken) => {
+            metrics.count(Metric::DeferredByLimit, 1);
+        }
         Report::Deferred(DeferReason::SlowEndpoint) => metrics.count(Metric::MovedToSlowQueue, 1),
         Report::Deferred(DeferReason::NotDue) | Report::Discarded(_) => {}
     }
@@ -67,6 +69,7 @@ fn attempted(metrics: &Metrics, attempt: &Attempt, event_at: Option<Timestamp>) 
         AttemptOutcome::TimedOut => Metric::AttemptsTimedOut,
         AttemptOutcome::Unreachable => Metric::AttemptsUnreachable,
         AttemptOutcome::Blocked => Metric::AttemptsBlocked,
+        AttemptOutcome::NoToken => Metric::AttemptsNoToken,
     };
     metrics.count(outcome, 1);
     metrics.share(Metric::AttemptFailure, !succeeded);
@@ -154,6 +157,7 @@ mod tests {
             event_at: Some(NOW - Duration::from_secs(2)),
             summary: summary(),
             changes: Vec::new(),
+            warning: None,
         }
     }
 
@@ -221,6 +225,7 @@ mod tests {
             event_at: None,
             summary: summary(),
             changes: Vec::new(),
+            warning: None,
         }]);
         assert_eq!(line["AttemptsSucceeded"], 1);
         assert!(line.get("Delivered").is_none());
@@ -241,6 +246,8 @@ mod tests {
             (&line["DeferredByLimit"], &line["MovedToSlowQueue"]),
             (&1.into(), &1.into())
         );
+        let line = line_of(&[Report::Deferred(DeferReason::AwaitsToken)]);
+        assert_eq!(line["DeferredByLimit"], 1);
     }
 
     #[test]

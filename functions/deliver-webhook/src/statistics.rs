@@ -132,6 +132,7 @@ mod tests {
                 trigger: DeliveryTrigger::Event,
             },
             changes: Vec::new(),
+            warning: None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ring::rand::SystemRandom;
 use tracing::warn;
-use webhooks_domain::deliver::{CustomerLimits, Deliver, HealthMonitor};
+use webhooks_domain::deliver::{CustomerLimits, Deliver, HealthMonitor, TokenCache};
 use webhooks_domain::health::HealthTracker;
 use webhooks_domain::outbound::{AddressPolicy, DevelopmentNetworks};
 use webhooks_domain::vault::Vault;
@@ -48,12 +48,14 @@ pub(crate) fn new(
         clock: SystemClock,
         policy: config.retry_policy,
         longest_queue_delay: config.longest_queue_delay,
+        request_timeout: timeout,
         time_for_attempt: timeout + TIME_TO_RECORD,
         health_monitor: HealthMonitor {
             policy: config.health_policy,
             tracker: HealthTracker::default(),
         },
         customer_limits: CustomerLimits::default(),
+        tokens: TokenCache::default(),
         random: SystemRandom::new(),
     })
 }

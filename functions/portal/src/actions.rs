@@ -4,11 +4,13 @@ use lambda_http::Request;
 use tracing::info;
 use webhooks_domain::ids::{DeliveryId, RecoveryId, SubscriptionId};
 use webhooks_domain::portal_access::{Access, CustomerScope};
+use webhooks_domain::portal_session::Capability;
 use webhooks_domain::ports::Clock;
 use webhooks_pages::paths::Route;
 use webhooks_pages::recovery_form::RecoveryForm;
 
 use crate::answer::{Answer, see_other};
+use crate::api::Cancelled;
 use crate::data::{Queue, Table, Workflow};
 use crate::flash::Done;
 use crate::form::{Fields, bytes};
@@ -27,6 +29,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         let scope = &access.scope;
         match action {
             Action::Resend(delivery) => self.resend(scope, &delivery).await,
+            Action::Cancel(delivery) => self.cancel(scope, &delivery).await,
             Action::CountRecovery(id) => {
                 let form = RecoveryForm::parse(bytes(request));
                 self.counted(access, &id, form).await
@@ -62,6 +65,35 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             delivery: delivery.to_string(),
         };
         Ok(self.done(Done::Resent, &route))
+    }
+
+    /// Cancels the message of a delivery. The first page stops what the event has made; the further
+    /// ones stop what was resent, and show it.
+    async fn cancel(
+        &self,
+        scope: &CustomerScope,
+        delivery: &DeliveryId,
+    ) -> Result<Answer, Refusal> {
+        scope.require(Capability::Resend)?;
+        if self.data.delivery(scope, delivery).await?.is_none() {
+            return Err(Refusal::NotFound);
+        }
+        let done = match self.api.cancel(scope, &delivery.message).await? {
+            Cancelled::All => Done::Cancelled,
+            Cancelled::Part => Done::CancelledInPart,
+        };
+        info!(
+            customer.id = %scope.customer(),
+            session.id = %scope.session().id,
+            actor = scope.actor().map(display),
+            message.id = %delivery.message,
+            "message cancelled",
+        );
+        let route = Route::Delivery {
+            customer: scope.customer().to_string(),
+            delivery: delivery.to_string(),
+        };
+        Ok(self.done(done, &route))
     }
 
     async fn stopped(

@@ -14,6 +14,7 @@ use lambda_http::http::{HeaderValue, Method};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use webhooks_api_types as api;
+use webhooks_domain::ids::MessageId;
 use webhooks_domain::portal_access::CustomerScope;
 use webhooks_domain::portal_allowance::Taken;
 use webhooks_domain::portal_session::Capability;
@@ -24,6 +25,16 @@ use crate::data::Owned;
 use crate::refusal::Refusal;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The largest number of pages of deliveries, of 200 each, that one request of a person cancels: as
+/// many as a customer has subscriptions by default.
+const CANCELLED_PAGES: u32 = 5;
+
+/// The deliveries of a message that were looked at.
+pub(crate) enum Cancelled {
+    All,
+    Part,
+}
 
 /// The reason why there is no answer.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
@@ -135,6 +146,31 @@ impl ScopedApi {
         let tail = ["test"];
         let request = request(scope, Capability::Manage, Method::POST, Some(of), &tail)?;
         self.send(with_body(request, &test)).await
+    }
+
+    /// Cancels what is still pending of a message: at most [`CANCELLED_PAGES`] pages of deliveries.
+    pub(crate) async fn cancel(
+        &self,
+        scope: &CustomerScope,
+        message: &MessageId,
+    ) -> Result<Cancelled, Refusal> {
+        scope.require(Capability::Resend)?;
+        let (customer, message) = (scope.customer().to_string(), message.to_string());
+        let mut cursor: Option<String> = None;
+        for _ in 0..CANCELLED_PAGES {
+            let path = ["customers", &customer, "messages", &message, "cancel"];
+            let request = Invocation::new(&PortalScope::from(scope), Method::POST, path);
+            let request = match &cursor {
+                Some(cursor) => request.query("cursor", cursor),
+                None => request,
+            };
+            let page: api::Cancellation = self.send(request).await?;
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return Ok(Cancelled::All);
+            }
+        }
+        Ok(Cancelled::Part)
     }
 
     /// Tries a filter on an event.

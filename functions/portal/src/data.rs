@@ -5,6 +5,7 @@
 //! of the table, for the scope of the console.
 
 mod allowance;
+mod catalogue;
 mod recoveries;
 
 use std::time::Duration;
@@ -21,7 +22,7 @@ use webhooks_domain::portal_access::CustomerScope;
 use webhooks_domain::portal_allowance::PortalAllowance;
 use webhooks_domain::portal_session::{Capability, DailyLimits, LimitedAction};
 use webhooks_domain::ports::{
-    Clock, CustomerTable, DeliveryQueue, DeliveryReader, Directory, ExchangeReader,
+    CatalogueTable, Clock, CustomerTable, DeliveryQueue, DeliveryReader, Directory, ExchangeReader,
     PortalAccessTable, PortalUsageTable, RecoveryTable, RecoveryWorkflow, ResendTable,
     StatisticsTable, StoreError, SubscriptionTable, UnhealthyIndex,
 };
@@ -54,6 +55,7 @@ pub(crate) trait Table:
     + RecoveryTable
     + StatisticsTable
     + CustomerTable
+    + CatalogueTable
     + UnhealthyIndex
     + Clone
     + Send
@@ -73,6 +75,7 @@ impl<T> Table for T where
         + RecoveryTable
         + StatisticsTable
         + CustomerTable
+        + CatalogueTable
         + UnhealthyIndex
         + Clone
         + Send

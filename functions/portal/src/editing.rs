@@ -67,7 +67,8 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         match created {
             Ok(created) if scope.has(Capability::Secrets) => Ok(self.created_page(access, created)),
             Ok(created) => {
-                Ok(self.done_at_endpoint(Done::Created, scope, &created.subscription.id))
+                let done = created_as(&created.subscription);
+                Ok(self.done_at_endpoint(done, scope, &created.subscription.id))
             }
             Err(problem) => Ok(self.refilled(
                 access,
@@ -108,8 +109,10 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
                     || changed.cleared_authentication.is_some();
                 let done = if has_cleared {
                     Done::Cleared
-                } else {
+                } else if changed.warnings.is_empty() {
                     Done::Changed
+                } else {
+                    Done::ChangedWithUnknownTypes
                 };
                 self.done_at_endpoint(done, scope, &changed.id)
             }
@@ -167,6 +170,15 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             StatusCode::OK,
             endpoint::form_page(&self.frame(access), draft),
         )
+    }
+}
+
+/// The notice about a new endpoint.
+pub(crate) fn created_as(created: &api::Subscription) -> Done {
+    if created.warnings.is_empty() {
+        Done::Created
+    } else {
+        Done::CreatedWithUnknownTypes
     }
 }
 

@@ -16,9 +16,13 @@ use crate::router::Portal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Done {
     Resent,
+    Cancelled,
+    CancelledInPart,
     Created,
     Changed,
     Cleared,
+    CreatedWithUnknownTypes,
+    ChangedWithUnknownTypes,
     Paused,
     Enabled,
     Deleted,
@@ -26,11 +30,15 @@ pub(crate) enum Done {
 }
 
 impl Done {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 12] = [
         Self::Resent,
+        Self::Cancelled,
+        Self::CancelledInPart,
         Self::Created,
         Self::Changed,
         Self::Cleared,
+        Self::CreatedWithUnknownTypes,
+        Self::ChangedWithUnknownTypes,
         Self::Paused,
         Self::Enabled,
         Self::Deleted,
@@ -44,9 +52,13 @@ impl Done {
     fn name(self) -> &'static str {
         match self {
             Self::Resent => "resent",
+            Self::Cancelled => "cancelled",
+            Self::CancelledInPart => "cancelled-in-part",
             Self::Created => "created",
             Self::Changed => "changed",
             Self::Cleared => "cleared",
+            Self::CreatedWithUnknownTypes => "created-unknown",
+            Self::ChangedWithUnknownTypes => "changed-unknown",
             Self::Paused => "paused",
             Self::Enabled => "enabled",
             Self::Deleted => "deleted",
@@ -58,12 +70,31 @@ impl Done {
     pub(crate) fn flash(self) -> Flash {
         let (tone, text) = match self {
             Self::Resent => (Tone::Good, "The webhook is sent again."),
+            Self::Cancelled => (
+                Tone::Waiting,
+                "The webhook is cancelled. A request that is under way is not stopped.",
+            ),
+            Self::CancelledInPart => (
+                Tone::Waiting,
+                "The webhook is cancelled for its first 1,000 endpoints. To the others only what was \
+                 sent again before can still be sent.",
+            ),
             Self::Created => (Tone::Good, "The endpoint was added."),
             Self::Changed => (Tone::Good, "The endpoint was changed."),
             Self::Cleared => (
                 Tone::Waiting,
                 "The endpoint was changed. Its secret headers and its authentication were for the \
                  old address, and were removed: enter again what the new one needs.",
+            ),
+            Self::CreatedWithUnknownTypes => (
+                Tone::Waiting,
+                "The endpoint was added. It names event types that are not described under \
+                 Event types: check how they are written.",
+            ),
+            Self::ChangedWithUnknownTypes => (
+                Tone::Waiting,
+                "The endpoint was changed. It names event types that are not described under \
+                 Event types: check how they are written.",
             ),
             Self::Paused => (Tone::Waiting, "The endpoint is paused."),
             Self::Enabled => (Tone::Good, "The endpoint is enabled."),

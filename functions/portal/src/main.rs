@@ -16,6 +16,7 @@
 mod actions;
 mod answer;
 mod api;
+mod catalogue;
 mod change;
 mod console;
 mod cookies;

@@ -12,6 +12,7 @@ use webhooks_pages::paths::Route;
 
 use crate::answer::{Answer, page, see_other};
 use crate::data::{Owned, Queue, Table, Workflow};
+use crate::editing::created_as;
 use crate::flash::Done;
 use crate::form::Fields;
 use crate::refusal::{Refusal, accepted};
@@ -189,7 +190,8 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             expires_at: None,
         });
         let secrets = secrets.into_iter().collect();
-        self.secrets_page(access, subscription, secrets, Some(Done::Created))
+        let done = created_as(&subscription);
+        self.secrets_page(access, subscription, secrets, Some(done))
     }
 
     fn secrets_page(

@@ -3,6 +3,7 @@
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Request, RequestExt};
 use ring::rand::SystemRandom;
+use webhooks_domain::catalogue::TypeName;
 use webhooks_domain::ids::{CustomerId, DeliveryId, RecoveryId, SubscriptionId};
 use webhooks_domain::portal_access::PortalAccess;
 use webhooks_domain::ports::Clock;
@@ -28,7 +29,7 @@ pub(crate) struct Portal<T, Q, W, C> {
 }
 
 /// A page of one customer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
     Endpoints,
     Endpoint(SubscriptionId),
@@ -39,6 +40,8 @@ pub(crate) enum Target {
     Delivery(DeliveryId),
     Recoveries(SubscriptionId),
     Recovery(SubscriptionId, RecoveryId),
+    EventTypes,
+    EventType(TypeName),
 }
 
 impl Target {
@@ -63,6 +66,8 @@ impl Target {
                 recovery,
                 ..
             } => Self::Recovery(subscription.parse().ok()?, recovery.parse().ok()?),
+            Route::EventTypes { .. } => Self::EventTypes,
+            Route::EventType { event_type, .. } => Self::EventType(event_type.parse().ok()?),
             _ => return None,
         };
         Some((route.customer()?.parse().ok()?, target))
@@ -73,6 +78,7 @@ impl Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Resend(DeliveryId),
+    Cancel(DeliveryId),
     CountRecovery(SubscriptionId),
     StartRecovery(SubscriptionId),
     StopRecovery(SubscriptionId, RecoveryId),
@@ -86,6 +92,7 @@ impl Action {
     fn of(route: &Route) -> Option<(CustomerId, Self)> {
         let action = match route {
             Route::ResendDelivery { delivery, .. } => Self::Resend(delivery.parse().ok()?),
+            Route::CancelDelivery { delivery, .. } => Self::Cancel(delivery.parse().ok()?),
             Route::CountRecovery { subscription, .. } => {
                 Self::CountRecovery(subscription.parse().ok()?)
             }

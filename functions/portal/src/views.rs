@@ -69,6 +69,8 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
                 self.recoveries(&frame, scope, &id, before, Filled::default())
                     .await?
             }
+            Target::EventTypes => self.event_types(&frame, scope, &query).await?,
+            Target::EventType(name) => self.event_type(&frame, scope, &name).await?,
             Target::Recovery(subscription, id) => {
                 self.recovery(&frame, scope, subscription, id, &query)
                     .await?

@@ -5,13 +5,14 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_dynamo::Item;
 use webhooks_domain::delivery::{Delivery, DeliveryStatus, DeliveryTask};
+use webhooks_domain::due::{LongestQueueDelay, NextAttempt};
 use webhooks_domain::look_up::Page;
 use webhooks_domain::payload_shape::MessageLinkTemplate;
-use webhooks_domain::prepare::MatchedSubscription;
-use webhooks_domain::prepare::prepare;
+use webhooks_domain::prepare::{MatchedSubscription, TooFarAhead, check_wait, expires_at, prepare};
 use webhooks_domain::queue::QueueKind;
+use webhooks_domain::retention::Retention;
 use webhooks_domain::timestamp::Timestamp;
-use webhooks_dynamodb::item::{delivery_item, message_item};
+use webhooks_dynamodb::item::{delivery_item, message_item, waiting_delivery_item};
 use webhooks_sqs::encode;
 
 /// The items and messages that the workflow writes.
@@ -36,35 +37,68 @@ struct Queue {
     body: String,
     group_id: String,
     kind: QueueKind,
+    /// Absent if the task is sent without a delay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay_seconds: Option<u64>,
+}
+
+/// The settings of the stack that decide about calls.
+pub(crate) struct Settings<'a> {
+    pub(crate) retention: &'a Retention,
+    pub(crate) longest_queue_delay: LongestQueueDelay,
+    pub(crate) links: Option<&'a MessageLinkTemplate>,
 }
 
 /// Prepares the calls of one page.
+///
+/// # Errors
+/// If the message waits too long for its first attempts.
 pub(crate) fn prepare_calls(
     page: &Page,
     now: Timestamp,
-    retention: Duration,
-    links: Option<&MessageLinkTemplate>,
-) -> Calls {
+    settings: &Settings<'_>,
+) -> Result<Calls, TooFarAhead> {
+    let message = &page.message;
+    check_wait(message, now, settings.retention.longest())?;
+    let retention = settings.retention.of(&message.event_type);
     let prepare = |subscription: &MatchedSubscription| {
-        let delivery = prepare(&page.message, subscription, now, retention, links);
-        call(&delivery, subscription.queue)
+        let delivery = prepare(message, subscription, now, retention, settings.links);
+        call(&delivery, subscription.queue, now, settings)
     };
-    Calls {
-        message: message_item(&page.message, now, now + retention),
+    Ok(Calls {
+        message: message_item(message, now, expires_at(message, now, retention)),
         calls: page.subscriptions.iter().map(prepare).collect(),
+    })
+}
+
+fn call(delivery: &Delivery, queue: QueueKind, now: Timestamp, settings: &Settings<'_>) -> Call {
+    let task = DeliveryTask::new(delivery.id, 1, delivery.next_attempt_at).on(queue);
+    let queued = |delay_seconds| Queue {
+        body: encode(&task),
+        group_id: delivery.customer_id.to_string(),
+        kind: queue,
+        delay_seconds,
+    };
+    match delivery.next_attempt_at {
+        // A long wait is left to the sweep, and a short one to the queue.
+        Some(due_at) => {
+            let next = NextAttempt::plan(due_at, now, settings.longest_queue_delay);
+            let delay = next.queue_delay(now);
+            Call {
+                item: waiting_delivery_item(delivery, &next),
+                queue: delay.map(|delay| queued(Some(whole_seconds(delay)))),
+            }
+        }
+        None => Call {
+            item: delivery_item(delivery),
+            queue: (delivery.status == DeliveryStatus::Pending).then(|| queued(None)),
+        },
     }
 }
 
-fn call(delivery: &Delivery, queue: QueueKind) -> Call {
-    let queue = (delivery.status == DeliveryStatus::Pending).then(|| Queue {
-        body: encode(&DeliveryTask::first(delivery.id).on(queue)),
-        group_id: delivery.customer_id.to_string(),
-        kind: queue,
-    });
-    Call {
-        item: delivery_item(delivery),
-        queue,
-    }
+/// SQS takes whole seconds. A delay is never shortened.
+fn whole_seconds(delay: Duration) -> u64 {
+    delay.as_secs() + u64::from(delay.subsec_nanos() > 0)
 }
 
 #[cfg(test)]
@@ -87,7 +121,9 @@ mod tests {
             customer_id: ":".repeat(128).parse().unwrap(),
             event_type: "\u{10ffff}".repeat(128).parse().unwrap(),
             time: "2026-01-31T09:30:00.000000000+14:00".into(),
-            deadline: Some(NOW),
+            deadline: Some(NOW + DAY_MAX),
+            deliver_at: Some(NOW + DAY_MAX),
+            cancelled_at: None,
             is_test: false,
             payload,
         };
@@ -104,7 +140,18 @@ mod tests {
             message,
             cursor: None,
             given_up: Vec::new(),
+            warning: None,
         }
+    }
+
+    /// The calls of a page in this stack.
+    fn calls_of(page: &Page, links: Option<&MessageLinkTemplate>) -> Result<Calls, TooFarAhead> {
+        let settings = Settings {
+            retention: &Retention::of_stack(DAY_MAX),
+            longest_queue_delay: LongestQueueDelay::MAX,
+            links,
+        };
+        prepare_calls(page, NOW, &settings)
     }
 
     /// The calls of a page, with links of the largest size.
@@ -112,7 +159,7 @@ mod tests {
         let fixed = "https://app.example.com/?c={customerId}&m={messageId}#";
         let padding = "x".repeat(MessageLinkTemplate::MAX_BYTES - fixed.len());
         let links: MessageLinkTemplate = format!("{fixed}{padding}").parse().unwrap();
-        prepare_calls(page, NOW, DAY_MAX, Some(&links))
+        calls_of(page, Some(&links)).unwrap()
     }
 
     fn json_len(value: &impl Serialize) -> usize {
@@ -137,9 +184,12 @@ mod tests {
 
     #[test]
     fn a_call_is_no_larger_than_its_counted_size() {
-        let calls = prepared(&full_page(Payload::new("{}")));
-        for call in &calls.calls {
-            assert!(json_len(call) <= MAX_CALL_BYTES, "{} bytes", json_len(call));
+        let mut page = full_page(Payload::new("{}"));
+        for wait in [Duration::from_mins(15), DAY_MAX] {
+            page.message.deliver_at = Some(NOW + wait);
+            for call in &prepared(&page).calls {
+                assert!(json_len(call) <= MAX_CALL_BYTES, "{} bytes", json_len(call));
+            }
         }
     }
 
@@ -168,6 +218,7 @@ mod tests {
             message: Message {
                 is_test: true,
                 deadline: None,
+                deliver_at: None,
                 ..page.message.clone()
             },
             ..page.clone()
@@ -203,16 +254,106 @@ mod tests {
 
     #[test]
     fn the_message_group_is_the_customer() {
-        let page = full_page(Payload::new("{}"));
+        let mut page = full_page(Payload::new("{}"));
+        page.message.deliver_at = Some(NOW + Duration::from_mins(10));
         let json = serde_json::to_value(prepared(&page)).unwrap();
         for call in json["calls"].as_array().unwrap() {
             assert_eq!(call["queue"]["groupId"], page.message.customer_id.as_str());
         }
     }
 
+    /// The JSON of the first call of a message whose first attempt is due after this time.
+    fn waiting_for(wait: Duration) -> Value {
+        let mut page = full_page(Payload::new("{}"));
+        page.subscriptions.truncate(1);
+        page.message.deliver_at = Some(NOW + wait);
+        serde_json::to_value(calls_of(&page, None).unwrap()).unwrap()
+    }
+
+    fn number(of: &Value) -> i64 {
+        of["N"].as_str().unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn a_short_wait_is_left_to_the_queue_and_a_long_one_to_the_sweep() {
+        let due_at = |wait: Duration| (NOW + wait).as_millis();
+        let short = Duration::from_millis(899_001);
+        let json = waiting_for(short);
+        let call = &json["calls"][0];
+        assert_eq!(call["queue"]["delaySeconds"], 900);
+        assert_eq!(number(&call["item"]["nextAttemptAt"]), due_at(short));
+        let sweep_at = number(&call["item"]["sweepAt"]);
+        assert!(sweep_at > due_at(short), "the sweep only repairs");
+
+        let long = Duration::from_hours(24 * 30);
+        let json = waiting_for(long);
+        let call = &json["calls"][0];
+        assert!(call["queue"].is_null(), "{call}");
+        assert_eq!(number(&call["item"]["nextAttemptAt"]), due_at(long));
+        assert_eq!(number(&call["item"]["sweepAt"]), due_at(long) - 900_000);
+        assert_eq!(number(&call["item"]["nextAttempt"]), 1);
+        // The wait takes nothing away from the retries.
+        let expires_at = number(&call["item"]["expiresAt"]);
+        assert_eq!(expires_at, (NOW + long + DAY_MAX).as_secs());
+        assert_eq!(number(&json["message"]["expiresAt"]), expires_at);
+    }
+
+    #[test]
+    fn an_event_whose_time_has_come_has_the_calls_of_one_without_a_time() {
+        let mut page = full_page(Payload::new("{}"));
+        page.message.deliver_at = None;
+        let without = serde_json::to_value(calls_of(&page, None).unwrap()).unwrap();
+        page.message.deliver_at = Some(NOW);
+        let with = serde_json::to_value(calls_of(&page, None).unwrap()).unwrap();
+        assert_eq!(with["calls"], without["calls"]);
+        let text = without["calls"].to_string();
+        for name in ["delaySeconds", "nextAttemptAt", "sweepAt", "dueShard"] {
+            assert!(!text.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_time_beyond_the_retention_is_refused() {
+        let mut page = full_page(Payload::new("{}"));
+        page.message.deliver_at = Some(NOW + DAY_MAX);
+        assert!(calls_of(&page, None).is_ok());
+        page.message.deliver_at = Some(NOW + DAY_MAX + Duration::from_millis(1));
+        let error = calls_of(&page, None).err().unwrap().to_string();
+        assert!(error.contains("at most 3650 days"), "{error}");
+    }
+
+    #[test]
+    fn messages_are_kept_as_long_as_their_type_says() {
+        let mut page = full_page(Payload::new("{}"));
+        page.message.deliver_at = None;
+        let day = Duration::from_hours(24);
+        let by_type = format!("{}=1", page.message.event_type);
+        let settings = Settings {
+            retention: &Retention::new(90 * day, by_type.parse().unwrap()),
+            longest_queue_delay: LongestQueueDelay::MAX,
+            links: None,
+        };
+        let json = serde_json::to_value(prepare_calls(&page, NOW, &settings).unwrap()).unwrap();
+        let expires_at = (NOW + day).as_secs();
+        assert_eq!(number(&json["message"]["expiresAt"]), expires_at);
+        assert_eq!(number(&json["calls"][0]["item"]["expiresAt"]), expires_at);
+    }
+
+    #[test]
+    fn a_held_delivery_does_not_wait() {
+        let mut page = full_page(Payload::new("{}"));
+        page.subscriptions.truncate(1);
+        page.subscriptions[0].status = SubscriptionStatus::Paused;
+        let json = serde_json::to_value(prepared(&page)).unwrap();
+        let call = &json["calls"][0];
+        assert_eq!(call["item"]["status"]["S"], "held");
+        assert!(call["item"]["nextAttemptAt"].is_null() && call["item"]["sweepAt"].is_null());
+    }
+
     #[test]
     fn a_held_delivery_is_recorded_and_not_queued() {
         let mut page = full_page(Payload::new("{}"));
+        page.message.deliver_at = None;
         page.subscriptions.truncate(3);
         page.subscriptions[1].status = SubscriptionStatus::Paused;
         page.subscriptions[2].status = SubscriptionStatus::Disabled;

@@ -25,8 +25,11 @@ async fn a_recreated_subscription_gets_no_delivery_of_the_deleted_one() -> Resul
     let test = Fixture::new("again").await?;
     let failure = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
     test.receiver.script("/old", [failure]);
-    let old = create(&test, "/old", "key-1").await?;
-    let repeated = create(&test, "/old", "key-1").await?;
+    let mut old = create(&test, "/old", "key-1").await?;
+    let mut repeated = create(&test, "/old", "key-1").await?;
+    // Those of the catalogue of the moment, which other tests change.
+    old.subscription.warnings.clear();
+    repeated.subscription.warnings.clear();
     assert_eq!(repeated.subscription, old.subscription, "the same request");
     assert_eq!(repeated.secret, old.secret);
     let other = create(&test, "/other", "key-1").await.unwrap_err();

@@ -1,6 +1,6 @@
 //! The chapter of the documentation about the counts.
 
-use crate::{baseline::Baseline, report::count_tables};
+use crate::{baseline::Baseline, floor, report::count_tables};
 
 /// The section of the documentation that is generated from the baseline.
 pub(super) const SECTION: &str = "counts";
@@ -15,6 +15,9 @@ pub(super) fn section(baseline: &Baseline) -> String {
         for table in count_tables(counts) {
             text.extend(["\n", &table.markdown()]);
         }
+    }
+    if let Some(table) = floor::table(baseline) {
+        text.extend(["\n", &table.markdown()]);
     }
     text
 }

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::{
     baseline::Baseline,
+    floor,
     report::{Skipped, Table, exact},
 };
 
@@ -134,6 +135,9 @@ pub(super) fn report(judged: &[Judged], baseline: &Baseline, now: &Baseline) -> 
         |judged: &&&Judged| matches!(judged.verdict(), Verdict::Better | Verdict::New);
     if changed.iter().any(|judged| is_to_record(&judged)) {
         text += "\nRecord the better and new counts with `cargo xtask bench --check --record`.";
+    }
+    if let Some(table) = floor::table(now) {
+        text.extend(["\n\n", &table.plain()]);
     }
     text
 }

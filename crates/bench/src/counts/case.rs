@@ -1,5 +1,7 @@
 //! The cases: the work of a program while it is counted.
 
+use std::path::Path;
+
 use anyhow::Result;
 use serde_json::json;
 
@@ -15,11 +17,11 @@ use crate::{
 
 /// The number of steps of the shorter run. After them, connections are open, keys are known and
 /// buffers have grown.
-const FIRST_STEPS: usize = 4;
+pub(super) const FIRST_STEPS: usize = 4;
 
 /// The number of deliveries in a batch. With more of them, a tool would slow them down so much
 /// that the endpoint is considered slow, which causes a write.
-const BATCH: usize = 2;
+pub(super) const BATCH: usize = 2;
 
 /// Work that a function repeats.
 pub(super) struct Case {
@@ -88,22 +90,11 @@ impl Bench<'_> {
         let authority = &self.setup.authority;
         let receiver = Receiver::start(authority, behaviour, &self.lockstep).await?;
         let (bodies, _) = delivery::prepare(&self.setup, name, &receiver).await?;
-        let surroundings = |folder| {
-            let found = self.setup.measured(folder);
-            found
-                // Under a tool the program is slow, but that must not make an endpoint slow.
-                .with("REQUEST_TIMEOUT_SECONDS", 30)
-                // The stub does not keep writes, so a circuit breaker would open again with
-                // every batch.
-                .with("CIRCUIT_FAILURE_PERCENT", 0)
-                // Otherwise memory is returned to the system after some time.
-                .with("MIMALLOC_PURGE_DELAY", -1)
-        };
-        let measured = surroundings(&self.options.measured);
+        let measured = self.delivering(&self.options.measured);
         let pairs = bodies.chunks_exact(BATCH);
         let steps = pairs.map(|pair| vec![workload::batch(pair.iter().map(String::as_str))]);
         Ok(Case {
-            system_allocator: surroundings(&self.options.system_allocator),
+            system_allocator: self.delivering(&self.options.system_allocator),
             steps: steps.collect(),
             each: BATCH,
             short: Some(FIRST_STEPS),
@@ -111,6 +102,19 @@ impl Bench<'_> {
             receiver: Some(receiver),
             ..Case::new(&format!("delivery/{name}"), "deliver-webhook", measured)
         })
+    }
+
+    /// Returns the environment of a `deliver-webhook` in this folder.
+    pub(super) fn delivering(&self, folder: &Path) -> Surroundings {
+        let found = self.setup.measured(folder);
+        found
+            // Under a tool the program is slow, but that must not make an endpoint slow.
+            .with("REQUEST_TIMEOUT_SECONDS", 30)
+            // The stub does not keep writes, so a circuit breaker would open again with every
+            // batch.
+            .with("CIRCUIT_FAILURE_PERCENT", 0)
+            // Otherwise memory is returned to the system after some time.
+            .with("MIMALLOC_PURGE_DELAY", -1)
     }
 
     /// Returns the cases of a customer's events, with all pages, in both functions of the

@@ -61,6 +61,12 @@ const OF_PORTAL: [Function; 2] = [
     },
 ];
 
+/// The function that exists only while the parameter `NotificationSender` is set.
+const OF_NOTIFICATIONS: [Function; 1] = [Function {
+    name: "notify-contacts",
+    logical_id: "NotifyContactsFunction",
+}];
+
 impl Function {
     /// The variables without which it does not start. Lambda itself sets those of AWS.
     fn variables(&self) -> Vec<&'static str> {
@@ -130,7 +136,9 @@ pub(crate) async fn checks(context: &Context) -> Vec<Check> {
     context.progress.say("functions and their programs");
     let runs_portal = context.stack.output("PortalAddress").is_ok();
     let of_portal = OF_PORTAL.iter().filter(|_| runs_portal);
-    let functions = FUNCTIONS.iter().chain(of_portal);
+    let notifies = context.stack.output("NotificationQueueUrl").is_ok();
+    let of_notifications = OF_NOTIFICATIONS.iter().filter(|_| notifies);
+    let functions = FUNCTIONS.iter().chain(of_portal).chain(of_notifications);
     let functions = functions.map(|function| of_one(context, function));
     let mut checks = join_all(functions).await.concat();
     let recursion = recursion(context).await;

@@ -1,4 +1,5 @@
-//! A file with event types: our own form, or an `OpenAPI` document with `webhooks`.
+//! A file with event types: our own form, or an `OpenAPI` document with `webhooks`. Both may be in JSON
+//! or in YAML.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use webhooks_client::NewEventType;
 
-use super::openapi;
+use super::{openapi, yaml};
 
 /// Event types by their names.
 pub(super) type Types = BTreeMap<String, NewEventType>;
@@ -20,10 +21,18 @@ pub(super) struct Plain {
     pub(super) event_types: Types,
 }
 
-/// Reads a file of either form.
+/// Reads a file of either form. A file that does not begin as a JSON object is read as YAML.
 pub(super) fn read(bytes: &[u8]) -> Result<Types> {
+    if bytes.trim_ascii_start().starts_with(b"{") {
+        return of_json(bytes);
+    }
+    let text = str::from_utf8(bytes).context("must be text in UTF-8")?;
+    of_json(yaml::to_json(text).context("as YAML it")?.as_bytes())
+}
+
+fn of_json(bytes: &[u8]) -> Result<Types> {
     let members: BTreeMap<String, Box<RawValue>> =
-        serde_json::from_slice(bytes).context("must be a JSON object")?;
+        serde_json::from_slice(bytes).context("must be an object in JSON or YAML")?;
     if members.contains_key("webhooks") {
         return openapi::read(&serde_json::from_slice(bytes)?);
     }
@@ -49,9 +58,47 @@ mod tests {
     }
 
     #[test]
+    fn both_forms_may_be_in_yaml() {
+        let own = "eventTypes:\n  a:\n    schema: {maximum: 1.50}\n    validation: warn\n";
+        let types = read(own.as_bytes()).unwrap();
+        let schema = types["a"].schema.as_ref().unwrap();
+        assert_eq!(schema.get(), r#"{"maximum":1.50}"#);
+        let openapi = "\
+openapi: 3.1.0
+webhooks:
+  order.created:
+    post:
+      summary: An order
+      requestBody:
+        content:
+          application/json:
+            schema:
+              $ref: '#/components/schemas/Order'
+      responses:
+        200: {description: ok}
+components:
+  schemas:
+    Order:
+      type: object
+      properties:
+        placedOn: {type: string, const: 2026-01-31}
+";
+        let types = read(openapi.as_bytes()).unwrap();
+        let schema = types["order.created"].schema.as_ref().unwrap();
+        let expected =
+            r#"{"type":"object","properties":{"placedOn":{"type":"string","const":"2026-01-31"}}}"#;
+        let [schema, expected] = [schema.get(), expected]
+            .map(|json| -> serde_json::Value { serde_json::from_str(json).unwrap() });
+        assert_eq!(schema, expected);
+    }
+
+    #[test]
     fn another_file_is_refused() {
         for (file, error) in [
-            ("[]", "must be a JSON object"),
+            ("[]", "must be an object in JSON or YAML"),
+            ("\"a\"", "must be an object in JSON or YAML"),
+            ("a: [", "as YAML it"),
+            ("a: 1", "has neither"),
             ("{}", "has neither"),
             (
                 r#"{"eventTypes": {"a": {"colour": "red"}}}"#,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use http::StatusCode;
 use serde::Serialize;
@@ -21,9 +21,9 @@ use crate::{Outcome, input};
 pub(super) const HELP: &str = "\
 Examples:
   webhooks event-types import event-types.json --dry-run
-  webhooks event-types import openapi.json --yes
+  webhooks event-types import openapi.yaml --yes
 
-FILE is JSON. It has event types by name, or is an OpenAPI 3.1 document with a section `webhooks`:
+FILE is JSON or YAML. It has event types by name, or is an OpenAPI 3.1 document with a section `webhooks`:
   {\"eventTypes\": {\"order.created\": {\"description\": \"…\", \"schema\": {…}, \"examples\": [{…}]}}}";
 
 /// Options of `event-types import`.
@@ -114,9 +114,12 @@ impl Difference {
     fn add(
         &mut self,
         name: String,
-        event_type: NewEventType,
+        mut event_type: NewEventType,
         stored: Option<EventType>,
     ) -> Result<()> {
+        if let Some(stored) = &stored {
+            keep_validation(&name, &mut event_type, stored)?;
+        }
         let version = stored.as_ref().map(|stored| stored.version);
         match stored {
             None => self.added.push(name.clone()),
@@ -141,12 +144,32 @@ impl Difference {
     }
 }
 
+/// Keeps the stored validation if the file says nothing about it. Documents of other programs never do,
+/// and an import of such a document must not switch the check of events off.
+fn keep_validation(name: &str, wanted: &mut NewEventType, stored: &EventType) -> Result<()> {
+    if wanted.validation.is_some() || stored.validation.is_off() {
+        return Ok(());
+    }
+    ensure!(
+        wanted.schema.is_some(),
+        "event type `{name}`: its validation is {}, and the file has no schema for it: add the schema, \
+         or set the validation to off",
+        stored.validation
+    );
+    wanted.validation = Some(stored.validation);
+    Ok(())
+}
+
 /// The names of the fields that differ as JSON values.
 fn differing(stored: &NewEventType, wanted: &NewEventType) -> Result<Vec<String>> {
     let [stored, wanted] = [stored, wanted].map(|event_type| -> Result<Map<String, Value>> {
         let mut fields: Map<_, _> = serde_json::from_value(serde_json::to_value(event_type)?)?;
-        // An empty list is stored as none.
-        fields.retain(|_, value| *value != Value::Array(Vec::new()));
+        // An empty list of examples is stored as none, and so is the default of the validation.
+        fields.retain(|name, value| match name.as_str() {
+            "examples" => *value != Value::Array(Vec::new()),
+            "validation" => value != "off",
+            _ => true,
+        });
         Ok(fields)
     });
     let (stored, wanted) = (stored?, wanted?);
@@ -182,6 +205,8 @@ impl Report for Difference {
 
 #[cfg(test)]
 mod tests {
+    use webhooks_client::Validation;
+
     use super::*;
 
     fn read(json: &str) -> NewEventType {
@@ -196,6 +221,67 @@ mod tests {
         }
         all.insert("version".to_owned(), 7.into());
         serde_json::from_value(Value::Object(all)).unwrap()
+    }
+
+    fn fields(wanted: &str, of_stored: &str) -> Result<(Vec<String>, Option<NewEventType>)> {
+        let mut difference = Difference::default();
+        difference.add("a".to_owned(), read(wanted), Some(stored(of_stored)))?;
+        let fields = difference.changed.pop().map(|changed| changed.fields);
+        let write = difference.writes.pop().map(|write| write.event_type);
+        Ok((fields.unwrap_or_default(), write))
+    }
+
+    #[test]
+    fn a_file_without_a_validation_keeps_the_stored_one() {
+        let stored = r#"{"schema": {"type": "object"}, "validation": "refuse"}"#;
+        let (changed, write) = fields(r#"{"schema": {"type": "object"}}"#, stored).unwrap();
+        assert!(changed.is_empty() && write.is_none(), "{changed:?}");
+        let (changed, write) = fields(r#"{"schema": {"maximum": 1}}"#, stored).unwrap();
+        assert_eq!(changed, ["schema"]);
+        assert_eq!(write.unwrap().validation, Some(Validation::Refuse));
+        let off = r#"{"schema": {"type": "object"}, "validation": "off"}"#;
+        let (changed, write) = fields(off, stored).unwrap();
+        assert_eq!(changed, ["validation"]);
+        assert_eq!(write.unwrap().validation, Some(Validation::Off));
+        let refused = fields(r#"{"description": "d"}"#, stored).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "event type `a`: its validation is refuse, and the file has no schema for it: add the \
+             schema, or set the validation to off"
+        );
+    }
+
+    #[test]
+    fn a_document_of_others_keeps_the_stored_validation_and_off_removes_it() {
+        let document = |extension: &str| {
+            let schema = r#"{"requestBody": {"content": {"application/json": {"schema": {}}}}"#;
+            let document = format!(r#"{{"webhooks": {{"a": {{"post": {schema}{extension}}}}}}}}}"#);
+            file::read(document.as_bytes())
+                .unwrap()
+                .remove("a")
+                .unwrap()
+        };
+        let stored = || Some(stored(r#"{"schema": {}, "validation": "warn"}"#));
+        for (extension, unchanged) in [
+            ("", 1),
+            (r#", "x-validation": "warn""#, 1),
+            (r#", "x-validation": "off""#, 0),
+        ] {
+            let mut difference = Difference::default();
+            let added = difference.add("a".to_owned(), document(extension), stored());
+            added.unwrap();
+            assert_eq!(difference.unchanged.len(), unchanged, "{extension}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_says_off_is_no_default() {
+        for field in ["description", "group"] {
+            let (changed, _) = fields(&format!(r#"{{"{field}": "off"}}"#), "{}").unwrap();
+            assert_eq!(changed, [field]);
+        }
+        let (changed, _) = fields(r#"{"validation": "off"}"#, "{}").unwrap();
+        assert!(changed.is_empty(), "{changed:?}");
     }
 
     #[test]

@@ -8,13 +8,15 @@ mod refs;
 use anyhow::{Context as _, Result};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
-use webhooks_client::{Deprecation, NewEventType};
+use webhooks_client::{Deprecation, NewEventType, Validation};
 
 use super::file::Types;
 
 const JSON: &str = "application/json";
 /// The extension that names the type which replaces a deprecated one.
 const REPLACED_BY: &str = "x-replaced-by";
+/// The extension that has the validation of a type.
+const VALIDATION: &str = "x-validation";
 /// The members of a body in the format `standard`.
 const STANDARD: [&str; 3] = ["data", "timestamp", "type"];
 
@@ -74,6 +76,9 @@ fn operation(name: &str, event_type: &NewEventType) -> Result<Value> {
             operation[REPLACED_BY] = json!(by);
         }
     }
+    if let Some(validation) = event_type.validation {
+        operation[VALIDATION] = json!(validation);
+    }
     Ok(operation)
 }
 
@@ -110,11 +115,17 @@ fn event_type(document: &Value, name: &str, item: &Value) -> Result<NewEventType
         description: text("description").or_else(|| text("summary")),
         group: operation["tags"][0].as_str().map(str::to_owned),
         schema: schema(document, name, &content["schema"])?,
+        validation: validation(&operation[VALIDATION])?,
         examples: examples(document, content)?,
         deprecated: is_deprecated.then(|| Deprecation {
             replaced_by: text(REPLACED_BY),
         }),
     })
+}
+
+fn validation(value: &Value) -> Result<Option<Validation>> {
+    serde_json::from_value(value.clone())
+        .with_context(|| format!("`{VALIDATION}` must be off, warn or refuse"))
 }
 
 /// The schema of the `detail`, with all that it names.

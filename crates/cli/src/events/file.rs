@@ -60,6 +60,7 @@ pub(crate) fn reader(stack: &Stack) -> Result<EventReader> {
         idempotency_key: pointer("IdempotencyKeyPointer", "/detail/idempotencyKey")?,
         // No id depends on it.
         deadline: "/detail/webhookDeadline".parse()?,
+        deliver_at: "/detail/webhookDeliverAt".parse()?,
     })
 }
 
@@ -108,6 +109,7 @@ mod tests {
             customer_id: "/detail/customerId".parse().unwrap(),
             idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
             deadline: "/detail/webhookDeadline".parse().unwrap(),
+            deliver_at: "/detail/webhookDeliverAt".parse().unwrap(),
         }
     }
 

@@ -34,6 +34,7 @@ Examples:
   webhooks subscriptions update cust_1001 sub_… --remove filter --remove-header x-api-key
   webhooks subscriptions update cust_1001 sub_… --secret-header authorization=@token.txt
   webhooks subscriptions update cust_1001 sub_… --authentication @login.json
+  webhooks subscriptions update cust_1001 sub_… --client-certificate cert.pem --client-key key.pem
   webhooks subscriptions update cust_1001 sub_… --status paused
 
 A changed filter applies to new events only: `webhooks replay` sends earlier ones. Another scheme,

@@ -11,7 +11,9 @@ use webhooks_client::{
 };
 
 use crate::body::Body;
-use crate::input::{SecretText, json, map_patch, pair, secret_json, secret_pair, word};
+use crate::input::{
+    SecretText, json, map_patch, pair, secret_file, secret_json, secret_pair, text_file, word,
+};
 
 /// The fields that can be set on creation and on change.
 #[derive(Args, Debug)]
@@ -30,6 +32,13 @@ pub(super) struct Fields {
     /// input.
     #[arg(long, value_name = "@FILE|env:NAME", value_parser = secret_json::<NewAuthentication>)]
     authentication: Option<NewAuthentication>,
+    /// A client certificate in PEM, then those of its authorities: authentication of the type
+    /// `mtls`.
+    #[arg(long, value_name = "FILE", value_parser = text_file, requires = "client_key", conflicts_with = "authentication")]
+    client_certificate: Option<String>,
+    /// The private key of the client certificate in PEM. - reads standard input.
+    #[arg(long, value_name = "FILE", value_parser = secret_file, requires = "client_certificate")]
+    client_key: Option<SecretText>,
     /// The content of a body (docs/payloads.md).
     #[arg(long, value_name = "FORMAT", value_parser = word::<PayloadFormat>(&["standard", "detail", "event", "thin", "cloudEvents", "fields", "transform"]))]
     payload_format: Option<PayloadFormat>,
@@ -93,7 +102,7 @@ impl Fields {
             filter: self.filter.clone().into(),
             headers: map_patch(&self.headers, &[]),
             secret_headers: map_patch(&self.secret_headers(), &[]),
-            authentication: self.authentication.clone().into(),
+            authentication: self.authentication().into(),
             payload_format: self.payload_format,
             payload_fields: some(self.kept.clone()).into(),
             transform: self.transform.clone().into(),
@@ -110,6 +119,18 @@ impl Fields {
             metadata: map_patch(&self.metadata, &[]),
             ..SubscriptionPatch::default()
         }
+    }
+
+    fn authentication(&self) -> Option<NewAuthentication> {
+        let pair = self
+            .client_certificate
+            .clone()
+            .zip(self.client_key.as_ref());
+        let of_pair = pair.map(|(certificate, key)| NewAuthentication::Mtls {
+            certificate,
+            private_key: key.expose().to_owned(),
+        });
+        self.authentication.clone().or(of_pair)
     }
 
     /// Returns the secret headers with their values.

@@ -4,10 +4,12 @@ use crate::terminal::{Cell, Style, Table};
 use anyhow::Result;
 use clap::Args;
 use webhooks_client::{Api, Subscription, SubscriptionsQuery};
+use webhooks_domain::timestamp::Timestamp;
 
-use super::{Named, text};
+use super::{Named, certificate, text};
 use crate::Outcome;
 use crate::answer::{self, Listed, Paging};
+use crate::clock::now;
 use crate::print::{Printer, Report};
 use crate::words;
 
@@ -41,13 +43,13 @@ pub(super) async fn show(named: &Named, api: &Api, printer: &mut Printer<'_>) ->
 
 impl Report for Listed<Subscription> {
     fn text(&self, style: Style) -> String {
+        let now = now();
         let table = || {
             let mut table = Table::new(["SUBSCRIPTION", "STATUS", "EVENT TYPES", "URL"]);
             for row in &self.rows {
-                let tone = words::subscription_tone(row.status);
                 table.push([
                     row.id.as_str().into(),
-                    Cell::new(row.status.to_string(), tone),
+                    status(row, now),
                     row.event_types.join(", ").into(),
                     row.url.as_str().into(),
                 ]);
@@ -55,5 +57,15 @@ impl Report for Listed<Subscription> {
             table
         };
         self.text("no subscription", table, style)
+    }
+}
+
+/// The status, and a warning if the client certificate ends.
+fn status(row: &Subscription, now: Timestamp) -> Cell {
+    let (status, tone) = (row.status, words::subscription_tone(row.status));
+    let authentication = row.authentication.as_ref();
+    match authentication.and_then(|it| certificate::warning(it, now)) {
+        Some((warning, tone)) => Cell::new(format!("{status}, certificate {warning}"), tone),
+        None => Cell::new(status.to_string(), tone),
     }
 }

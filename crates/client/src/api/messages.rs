@@ -6,7 +6,7 @@ use http::Method;
 use tokio::time::{Instant, sleep};
 
 use super::{Api, Call};
-use crate::{Error, Message, MessageEntry, MessagesQuery, Page};
+use crate::{CancelQuery, Cancellation, Error, Message, MessageEntry, MessagesQuery, Page};
 
 /// Between two looks at a message that is waited for.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -21,6 +21,17 @@ impl Api {
     pub fn message_of_customer(&self, customer_id: &str, message_id: &str) -> Call<'_, Message> {
         let path = ["customers", customer_id, "messages", message_id];
         Call::new(self, Method::GET, &path)
+    }
+
+    /// Cancels a page of what is still pending of a customer's message.
+    pub fn cancel_message(
+        &self,
+        customer_id: &str,
+        message_id: &str,
+        query: &CancelQuery,
+    ) -> Call<'_, Cancellation> {
+        let path = ["customers", customer_id, "messages", message_id, "cancel"];
+        Call::new(self, Method::POST, &path).query(query)
     }
 
     /// A customer's messages, the newest first.

@@ -1,11 +1,21 @@
 //! The event catalogue: the event types of an installation as objects, for the people who subscribe
-//! to them. No event is looked up in it.
+//! to them. An event is looked up in it only if its type validates its events.
 
+mod index;
 mod json_object;
+mod known;
+mod nearest;
 mod type_name;
+mod validation;
 
+pub use index::{IndexedType, TypeIndex, UseOfType, ValidatedType, ValidatedTypes};
 pub use json_object::{JsonObject, JsonObjectError};
+pub use known::{MAX_SUGGESTIONS, UnknownType};
 pub use type_name::{TypeName, TypeNameError};
+pub use validation::{
+    Finding, MAX_CHECK_DEPTH, MAX_CHECK_STEPS, MAX_REPORT_BYTES, NotChecked, Place, SchemaError,
+    Validation, ValidationError,
+};
 
 use crate::text::Text;
 use crate::timestamp::Timestamp;
@@ -46,6 +56,8 @@ pub struct Documentation {
     pub group: Option<Group>,
     /// The schema of the event's `detail`.
     pub schema: Option<Schema>,
+    /// The effect of the schema on events.
+    pub validation: Validation,
     /// Examples of the event's `detail`.
     pub examples: Examples,
     /// The deprecation. `None` if the type is in use.

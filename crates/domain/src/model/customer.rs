@@ -1,5 +1,6 @@
 //! A customer, as far as this system knows it: its name, its metadata and its usage.
 
+use crate::contact::Contacts;
 use crate::ids::CustomerId;
 use crate::limits::RateLimit;
 use crate::metadata::Metadata;
@@ -22,6 +23,8 @@ pub struct Customer {
     pub max_subscriptions: Option<MaxSubscriptions>,
     /// The number of webhooks a second to all of its subscriptions together.
     pub rate_limit: Option<RateLimit>,
+    /// The people who are told about its failing endpoints.
+    pub contacts: Contacts,
     /// Its deletion, if one was requested.
     pub deletion: Option<Deletion>,
     /// The number and total size of its subscriptions. A change of the usage makes no new version.
@@ -43,6 +46,7 @@ impl Customer {
             metadata: Metadata::default(),
             max_subscriptions: None,
             rate_limit: None,
+            contacts: Contacts::default(),
             deletion: None,
             usage: Usage::default(),
             created_at: now,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! pending ── attempt ──> succeeded | failed | pending (due later)
-//!    ├──── the subscription is gone ──> cancelled
+//!    ├──── the subscription is gone, or the message cancelled ──> cancelled
 //!    ├──── the subscription is paused, or its endpoint unavailable ──> held
 //!    └──── the deadline has passed ──> failed
 //!
@@ -63,7 +63,8 @@ pub struct Delivery {
     pub earlier_attempts: u32,
     /// The time at which it was prepared.
     pub created_at: Timestamp,
-    /// The time at which the next attempt is due. `None` before the first failed attempt or resend.
+    /// The time at which the next attempt is due. `None` before the first failed attempt or resend,
+    /// unless the event names the time of the first attempt.
     pub next_attempt_at: Option<Timestamp>,
     /// The time at which it expires.
     pub expires_at: Timestamp,
@@ -118,6 +119,8 @@ pub enum CancelReason {
     SubscriptionDeleted,
     /// It was held, and somebody discarded it.
     Discarded,
+    /// Somebody cancelled its message.
+    Requested,
 }
 
 impl DeliveryStatus {
@@ -151,6 +154,7 @@ impl DeliveryStatus {
             Self::Failed(FailureReason::BodyTooLarge) => Some("bodyTooLarge"),
             Self::Cancelled(CancelReason::SubscriptionDeleted) => Some("subscriptionDeleted"),
             Self::Cancelled(CancelReason::Discarded) => Some("discarded"),
+            Self::Cancelled(CancelReason::Requested) => Some("requested"),
             Self::Held(HoldReason::EndpointUnavailable) => Some("endpointUnavailable"),
             Self::Pending | Self::Held(HoldReason::NotActive) | Self::Succeeded => None,
         }
@@ -171,6 +175,7 @@ impl DeliveryStatus {
             Self::Failed(FailureReason::BodyTooLarge),
             Self::Cancelled(CancelReason::SubscriptionDeleted),
             Self::Cancelled(CancelReason::Discarded),
+            Self::Cancelled(CancelReason::Requested),
         ]
         .into_iter()
         .find(|known| known.as_str() == status && known.reason() == reason)
@@ -229,6 +234,16 @@ impl Delivery {
     pub fn overdue_for(&self, now: Timestamp) -> Duration {
         self.next_attempt_at
             .map_or(Duration::ZERO, |due_at| now.since(due_at))
+    }
+
+    /// Returns true if its message was cancelled, and it must be cancelled too: it was made by the
+    /// event or by a replay, and nobody has resent it since.
+    pub fn is_cancelled_by(&self, message: &Message) -> bool {
+        let is_asked_for = match self.trigger {
+            DeliveryTrigger::Event | DeliveryTrigger::Replay => false,
+            DeliveryTrigger::Resend | DeliveryTrigger::Test => true,
+        };
+        message.cancelled_at.is_some() && !is_asked_for
     }
 
     /// The last moment at which an attempt may begin: the event's own deadline, and at the latest
@@ -290,6 +305,8 @@ pub(crate) mod tests {
             event_type: delivery.event_type.clone(),
             time: "2026-01-31T09:30:00Z".into(),
             deadline: None,
+            deliver_at: None,
+            cancelled_at: None,
             payload: Payload::new("{}"),
         }
     }
@@ -307,6 +324,25 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_cancelled_message_cancels_what_the_event_or_a_replay_has_made() {
+        for (trigger, is_cancelled) in [
+            (DeliveryTrigger::Event, true),
+            (DeliveryTrigger::Replay, true),
+            (DeliveryTrigger::Resend, false),
+            (DeliveryTrigger::Test, false),
+        ] {
+            let delivery = Delivery {
+                trigger,
+                ..delivery(0)
+            };
+            let mut message = message_of(&delivery);
+            assert!(!delivery.is_cancelled_by(&message), "{trigger:?}");
+            message.cancelled_at = Some(NOW);
+            assert_eq!(delivery.is_cancelled_by(&message), is_cancelled);
+        }
+    }
+
+    #[test]
     fn status_names_are_parsed() {
         for status in [
             DeliveryStatus::Pending,
@@ -318,6 +354,7 @@ pub(crate) mod tests {
             DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable),
             DeliveryStatus::Failed(FailureReason::BodyTooLarge),
             DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted),
+            DeliveryStatus::Cancelled(CancelReason::Requested),
         ] {
             let back = DeliveryStatus::from_words(status.as_str(), status.reason());
             assert_eq!(back, Some(status));

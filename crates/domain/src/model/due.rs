@@ -58,12 +58,12 @@ pub const OVERDUE_AFTER: Duration = Duration::from_hours(1);
 pub const GRACE: Duration = Duration::from_mins(2);
 
 impl NextAttempt {
-    /// An attempt of a delivery that was held, which is due at `due_at`. Its task is queued too.
-    pub fn of_held(due_at: Timestamp) -> Self {
-        Self {
-            due_at,
-            sweep_at: due_at + GRACE,
-        }
+    /// The same attempt of a delivery that was held. If its task is queued, the sweep checks it soon
+    /// after it was due.
+    #[must_use]
+    pub fn of_held(self) -> Self {
+        let sweep_at = self.sweep_at.min(self.due_at + GRACE);
+        Self { sweep_at, ..self }
     }
 
     /// Plans an attempt that is due at `due_at`.

@@ -13,6 +13,13 @@ pub const DETAIL_NOT_AN_OBJECT: &str = "DetailNotAnObject";
 pub const INVALID_EVENT: &str = "InvalidEvent";
 /// The event is larger than the workflow can carry.
 pub const EVENT_TOO_LARGE: &str = "EventTooLarge";
+/// The event does not match the schema of its type, which refuses such events.
+pub const SCHEMA_VIOLATION: &str = "SchemaViolation";
+/// The event could not be checked by the schema of its type, which refuses such events.
+pub const EVENT_NOT_CHECKED: &str = "EventNotChecked";
+/// The check of the event could not be started, because the function has no memory or no thread for
+/// it. A retry may help.
+pub const CHECK_NOT_STARTED: &str = "CheckNotStarted";
 /// The input is neither an event nor a value that the workflow passes on.
 pub const INVALID_INPUT: &str = "InvalidInput";
 /// The table did not answer. A retry may help.
@@ -32,7 +39,7 @@ pub const SESSION_NOT_FOUND: &str = "SessionNotFound";
 
 /// The error names that the workflows retry, because our own failure may be temporary. Every other
 /// error of our functions is permanent, and no workflow retries it.
-pub const TRIED_AGAIN: &[&str] = &[STORE_UNAVAILABLE];
+pub const TRIED_AGAIN: &[&str] = &[STORE_UNAVAILABLE, CHECK_NOT_STARTED];
 
 /// Every error name of `look-up-subscriptions`.
 pub const LOOK_UP_SUBSCRIPTIONS: &[&str] = &[
@@ -41,6 +48,9 @@ pub const LOOK_UP_SUBSCRIPTIONS: &[&str] = &[
     DETAIL_NOT_AN_OBJECT,
     INVALID_EVENT,
     EVENT_TOO_LARGE,
+    SCHEMA_VIOLATION,
+    EVENT_NOT_CHECKED,
+    CHECK_NOT_STARTED,
     INVALID_INPUT,
     STORE_UNAVAILABLE,
     CORRUPT_ITEM,
@@ -50,4 +60,4 @@ pub const LOOK_UP_SUBSCRIPTIONS: &[&str] = &[
 pub const RECOVER_DELIVERIES: &[&str] = &[INVALID_INPUT, STORE_UNAVAILABLE, CORRUPT_ITEM];
 
 /// Every error name of `prepare-calls`.
-pub const PREPARE_CALLS: &[&str] = &[INVALID_INPUT];
+pub const PREPARE_CALLS: &[&str] = &[INVALID_INPUT, INVALID_EVENT];

@@ -38,6 +38,8 @@ pub struct EventReader {
     pub idempotency_key: JsonPointer,
     /// The pointer to the producer's optional deadline.
     pub deadline: JsonPointer,
+    /// The pointer to the optional time of the first attempt.
+    pub deliver_at: JsonPointer,
 }
 
 impl EventReader {
@@ -84,7 +86,12 @@ impl EventReader {
             None => return Err(field("source", "is reserved: the stack has no operator")),
         };
         let id = self.message_id(event, &envelope, &customer_id)?;
-        let deadline = self.deadline(event)?;
+        let deadline = optional_time(event, &self.deadline)?;
+        let deliver_at = optional_time(event, &self.deliver_at)?;
+        if deadline.is_some_and(|deadline| deliver_at.is_some_and(|at| at > deadline)) {
+            let problem = "must not be before the time of the first attempt";
+            return Err(field(&self.deadline.text, problem));
+        }
 
         let payload = Payload::new(event);
         let size_bytes = payload.carried_len();
@@ -98,6 +105,8 @@ impl EventReader {
             event_type,
             time,
             deadline,
+            deliver_at,
+            cancelled_at: None,
             payload,
         })
     }
@@ -143,16 +152,17 @@ impl EventReader {
             }
         }
     }
+}
 
-    fn deadline(&self, event: &str) -> Result<Option<Timestamp>, EventError> {
-        match self.deadline.resolve(event) {
-            None | Some("null") => Ok(None),
-            Some(raw) => serde_json::from_str::<String>(raw)
-                .ok()
-                .and_then(|text| Timestamp::parse_rfc3339(&text))
-                .map(Some)
-                .ok_or_else(|| field(&self.deadline.text, "must be an RFC 3339 time")),
-        }
+/// The optional time at this place.
+fn optional_time(event: &str, place: &JsonPointer) -> Result<Option<Timestamp>, EventError> {
+    match place.resolve(event) {
+        None | Some("null") => Ok(None),
+        Some(raw) => serde_json::from_str::<String>(raw)
+            .ok()
+            .and_then(|text| Timestamp::parse_rfc3339(&text))
+            .map(Some)
+            .ok_or_else(|| field(&place.text, "must be an RFC 3339 time")),
     }
 }
 

@@ -109,10 +109,35 @@ impl EventTypePattern {
     ///
     /// `order.*` matches every type that starts with `order.`, but not `order` itself.
     pub fn matches(&self, event_type: &EventType) -> bool {
+        self.matches_text(&event_type.0)
+    }
+
+    /// The same for the text of a type.
+    pub fn matches_text(&self, event_type: &str) -> bool {
         match self.0.strip_suffix('*') {
-            Some(prefix) => event_type.0.starts_with(prefix) && event_type.0.len() > prefix.len(),
-            None => self.0 == event_type.0,
+            Some(prefix) => event_type.starts_with(prefix) && event_type.len() > prefix.len(),
+            None => self.0 == event_type,
         }
+    }
+
+    /// Of two patterns that match the same type, the one with the larger value is more specific: an
+    /// exact type, or else the longer prefix.
+    pub fn specificity(&self) -> usize {
+        if self.0.ends_with('*') {
+            self.0.len()
+        } else {
+            usize::MAX
+        }
+    }
+
+    /// Returns true if it matches all types.
+    pub fn is_all(&self) -> bool {
+        self.0 == "*"
+    }
+
+    /// The pattern as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -157,6 +182,18 @@ impl EventTypePatterns {
     /// Returns true if any of the patterns matches the type.
     pub fn matches(&self, event_type: &EventType) -> bool {
         self.0.iter().any(|pattern| pattern.matches(event_type))
+    }
+
+    /// The patterns.
+    pub fn patterns(&self) -> impl Iterator<Item = &EventTypePattern> {
+        self.0.iter()
+    }
+
+    /// Those of the patterns that satisfy a condition. `None` if there are none.
+    pub fn only(&self, is_wanted: impl Fn(&EventTypePattern) -> bool) -> Option<Self> {
+        let wanted = self.0.iter().filter(|pattern| is_wanted(pattern));
+        let wanted: Vec<_> = wanted.cloned().collect();
+        (!wanted.is_empty()).then_some(Self(wanted))
     }
 
     /// The patterns as text.

@@ -9,10 +9,12 @@
 //!   then one probe is.
 //! - `slow_since`: attempts take so long that they go through the slow queue.
 //! - `hold`: deliveries are held, because the circuit breaker has been open for long.
+//! - `warned`: the last step of the failing period of which the owner was told.
 
 mod circuit;
 mod hold;
 mod tracker;
+mod warning;
 mod window;
 
 use std::time::Duration;
@@ -20,6 +22,7 @@ use std::time::Duration;
 pub use circuit::{CircuitPolicy, CircuitPolicyError, CircuitState, OpenCircuit};
 pub use hold::Hold;
 pub use tracker::{Endpoint, HealthTracker};
+pub use warning::{FailingStep, Warning, WarningStep};
 pub use window::{Observation, ResponseSpeed, Window, WindowSummary, is_slow};
 
 use crate::queue::QueueKind;
@@ -39,6 +42,9 @@ pub struct Health {
     pub slow_since: Option<Timestamp>,
     /// The hold of its deliveries. `None` if none is held because the endpoint is unavailable.
     pub hold: Option<Hold>,
+    /// The last step of the failing period of which the owner is told. `None` if no step is
+    /// reached.
+    pub warned: Option<FailingStep>,
 }
 
 /// The thresholds for failing endpoints.
@@ -143,6 +149,7 @@ impl Health {
                 circuit,
                 slow_since: self.slow_after(observed),
                 hold: self.hold_after(circuit, now),
+                warned: None,
             };
         }
         let circuit = match (self.circuit, policy.circuit) {
@@ -151,11 +158,13 @@ impl Health {
             (circuit, _) => circuit,
         };
         let is_failing = observed.is_retry || circuit.is_some();
+        let failing_since = self.failing_since.or(is_failing.then_some(now));
         Self {
-            failing_since: self.failing_since.or(is_failing.then_some(now)),
+            failing_since,
             circuit,
             slow_since: self.slow_after(observed),
             hold: self.hold_after(circuit, now),
+            warned: self.warned_after(failing_since, policy, now),
         }
     }
 
@@ -231,17 +240,17 @@ impl Health {
 mod tests {
     use super::*;
 
-    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+    pub(super) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
     const DAY: Duration = Duration::from_hours(24);
 
-    fn policy() -> HealthPolicy {
+    pub(super) fn policy() -> HealthPolicy {
         HealthPolicy {
             circuit: Some(CircuitPolicy::new(80, 10, 30).unwrap()),
             disable_after: Some(5 * DAY),
         }
     }
 
-    fn observed(failed: bool) -> ObservedAttempt {
+    pub(super) fn observed(failed: bool) -> ObservedAttempt {
         ObservedAttempt {
             observation: Observation {
                 at: NOW,
@@ -273,6 +282,7 @@ mod tests {
         assert_eq!(failing.changes_since(&well), [HealthChange::Failing]);
         let earlier = Health {
             failing_since: Some(NOW - DAY),
+            warned: Some(FailingStep::FailingForADay),
             ..well
         };
         assert_eq!(

@@ -35,12 +35,35 @@ pub struct Message {
         with = "crate::timestamp::as_text"
     )]
     pub deadline: Option<Timestamp>,
+    /// The time that the producer has set for the first attempt, if it has. No attempt begins
+    /// earlier, except one that somebody asks for: a resend.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::timestamp::as_text"
+    )]
+    pub deliver_at: Option<Timestamp>,
+    /// The time at which somebody cancelled the message, if somebody has. A delivery that the event or
+    /// a replay makes later is [cancelled](crate::delivery::Delivery::is_cancelled_by) before its attempt.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::timestamp::as_text"
+    )]
+    pub cancelled_at: Option<Timestamp>,
     /// True if it is a [test](crate::send_test): nothing happened, it is for one subscription, and
     /// it is attempted once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_test: bool,
     /// The whole unchanged event.
     pub payload: Payload,
+}
+
+impl Message {
+    /// The time until which its first attempts wait, if they must wait.
+    pub fn waits_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.deliver_at.filter(|at| *at > now)
+    }
 }
 
 /// The raw text of an event's `detail`, from the output of [`Payload::read`].
@@ -179,6 +202,8 @@ pub(crate) mod tests {
             event_type: "order \"created\"".parse().unwrap(),
             time: "2026-01-31T09:30:00Z".into(),
             deadline: Some(Timestamp::from_millis(1_800_000_000_000)),
+            deliver_at: Some(Timestamp::from_millis(1_790_000_000_000)),
+            cancelled_at: None,
             is_test: true,
             payload: Payload::new(payload),
         }

@@ -32,11 +32,19 @@ pub enum Kind {
     SubscriptionEnabled,
     /// A subscription signs with a new secret.
     SubscriptionSecretRotated,
+    /// A subscription was created.
+    SubscriptionCreated,
+    /// Fields of a subscription were changed.
+    SubscriptionChanged,
+    /// A subscription was deleted.
+    SubscriptionDeleted,
+    /// The owner of an endpoint should be told about it.
+    SubscriptionWarning,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::DeliveryFailed,
         Self::DeliveryRecovered,
         Self::SubscriptionFailing,
@@ -44,6 +52,10 @@ impl Kind {
         Self::SubscriptionDisabled,
         Self::SubscriptionEnabled,
         Self::SubscriptionSecretRotated,
+        Self::SubscriptionCreated,
+        Self::SubscriptionChanged,
+        Self::SubscriptionDeleted,
+        Self::SubscriptionWarning,
     ];
 
     /// Its event type.
@@ -56,6 +68,10 @@ impl Kind {
             Self::SubscriptionDisabled => "subscription.disabled",
             Self::SubscriptionEnabled => "subscription.enabled",
             Self::SubscriptionSecretRotated => "subscription.secret_rotated",
+            Self::SubscriptionCreated => "subscription.created",
+            Self::SubscriptionChanged => "subscription.changed",
+            Self::SubscriptionDeleted => "subscription.deleted",
+            Self::SubscriptionWarning => "subscription.warning",
         }
     }
 }
@@ -102,6 +118,13 @@ pub enum About {
         /// Its kind: `v1` or `v1a`.
         secret_kind: &'static str,
     },
+    /// About a change.
+    Change {
+        /// The names of the fields that have changed. No values.
+        changed_fields: Vec<&'static str>,
+    },
+    /// About a warning.
+    Warning(EndpointInTrouble),
     /// The reason why the system did it.
     Reason {
         /// The reason in one word.
@@ -109,6 +132,29 @@ pub enum About {
     },
     /// No further fields.
     Nothing {},
+}
+
+/// The fields of a warning. They are all that a message to the endpoint's owner needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointInTrouble {
+    /// The step: one of [`WarningStep::NAMES`](crate::health::WarningStep::NAMES).
+    pub step: &'static str,
+    /// The reason why the subscription was disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// The URL of the endpoint, without its query.
+    pub endpoint: String,
+    /// The beginning of the failing period (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<String>,
+    /// The time at which the subscription is disabled if the endpoint goes on failing (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled_at: Option<String>,
+    /// The attempt after which the step was reached.
+    pub last_attempt: LastAttempt,
+    /// The confirmed addresses of the customer. May be empty.
+    pub contacts: Vec<String>,
 }
 
 /// The published part of an attempt. It contains nothing from the endpoint's answer.

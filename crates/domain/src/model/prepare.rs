@@ -44,10 +44,43 @@ impl From<&Subscription> for MatchedSubscription {
     }
 }
 
+/// The time of the first attempt is too far away.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "event's time of the first attempt: must be at most {days} days (RetentionDays) ahead, is {at}"
+)]
+pub struct TooFarAhead {
+    at: Timestamp,
+    days: u64,
+}
+
+/// Checks that a message does not wait longer for its first attempts than the stack keeps messages.
+///
+/// A message that passed this check passes it later too, so no page of an event is refused after
+/// another one was written.
+pub fn check_wait(message: &Message, now: Timestamp, longest: Duration) -> Result<(), TooFarAhead> {
+    match message.waits_until(now) {
+        Some(at) if at > now + longest => Err(TooFarAhead {
+            at,
+            days: longest.as_secs() / 86_400,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The time at which a message and its deliveries expire. It counts from the time of the first
+/// attempt, so that a wait takes no time away from the retries.
+pub fn expires_at(message: &Message, now: Timestamp, retention: Duration) -> Timestamp {
+    message.waits_until(now).unwrap_or(now) + retention
+}
+
 /// The delivery of a message to a subscription: `pending`, or `held` if the subscription is paused
 /// or disabled.
 ///
-/// The id is derived from the two, so a duplicate execution prepares the same delivery.
+/// The id is derived from the two, so a duplicate execution prepares the same delivery. Its first
+/// attempt is due at once, or at the time that the event names. (If two executions see the event
+/// before and after that time, the record of the first one that writes counts, and the task of the
+/// other is a stray or a duplicate.)
 pub fn prepare(
     message: &Message,
     subscription: &MatchedSubscription,
@@ -76,8 +109,10 @@ pub fn prepare(
         attempts: Vec::new(),
         earlier_attempts: 0,
         created_at: now,
-        next_attempt_at: None,
-        expires_at: now + retention,
+        next_attempt_at: message
+            .waits_until(now)
+            .filter(|_| status == DeliveryStatus::Pending),
+        expires_at: expires_at(message, now, retention),
     }
 }
 

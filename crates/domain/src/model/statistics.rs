@@ -45,11 +45,13 @@ pub enum OutcomeClass {
     Unreachable,
     /// The address policy refused an address.
     Blocked,
+    /// There was no access token for the request.
+    NoToken,
 }
 
 impl OutcomeClass {
     /// All classes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Succeeded,
         Self::Status3xx,
         Self::Status4xx,
@@ -58,6 +60,7 @@ impl OutcomeClass {
         Self::TimedOut,
         Self::Unreachable,
         Self::Blocked,
+        Self::NoToken,
     ];
 
     /// The class of an attempt.
@@ -73,12 +76,16 @@ impl OutcomeClass {
             AttemptOutcome::TimedOut => Self::TimedOut,
             AttemptOutcome::Unreachable => Self::Unreachable,
             AttemptOutcome::Blocked => Self::Blocked,
+            AttemptOutcome::NoToken => Self::NoToken,
         }
     }
 
     /// Returns true if the endpoint has answered.
     const fn is_answer(self) -> bool {
-        !matches!(self, Self::TimedOut | Self::Unreachable | Self::Blocked)
+        !matches!(
+            self,
+            Self::TimedOut | Self::Unreachable | Self::Blocked | Self::NoToken
+        )
     }
 }
 
@@ -252,6 +259,7 @@ pub(crate) mod tests {
             (AttemptOutcome::TimedOut, None, Class::TimedOut, 0),
             (AttemptOutcome::Unreachable, None, Class::Unreachable, 0),
             (AttemptOutcome::Blocked, None, Class::Blocked, 0),
+            (AttemptOutcome::NoToken, None, Class::NoToken, 0),
         ] {
             let statistics = Statistics::of(&id, &attempt(outcome, status, 20));
             let counted: Vec<_> = statistics.outcomes().collect();

@@ -9,6 +9,8 @@ pub use broken::BrokenSubscription;
 pub use page::SubscriptionPage;
 pub use unhealthy::{ProblemKind, SubscriptionProblem, UnhealthyPlace};
 
+use std::time::Duration;
+
 use crate::event_type::EventTypePatterns;
 use crate::filter::{Answer, Document, Filter, FilterError};
 use crate::health::{Endpoint, Health};
@@ -99,6 +101,9 @@ pub struct Subscription {
     pub status: SubscriptionStatus,
     /// The reason and time, while it is disabled.
     pub disabled: Option<Disabled>,
+    /// The time at which its owner was last told that it is disabled. It stays when it is enabled
+    /// again.
+    pub disabled_warned_at: Option<Timestamp>,
     /// The health of its endpoint. Only the system writes it, and without a new version.
     pub health: Health,
     /// The time at which it was created.
@@ -128,13 +133,31 @@ pub struct FormerRequests {
 }
 
 /// The stored size of a subscription without its texts: names, numbers, ids and its health.
-const FIXED_BYTES: usize = 440;
+const FIXED_BYTES: usize = 464;
 /// The stored size of a name and a value, or of a list entry, without its text.
 const ENTRY_BYTES: usize = 8;
 /// The stored size of a secret without the encrypted part: its numbers and its public key.
 const SECRET_BYTES: usize = 64;
 
 impl Subscription {
+    /// The shortest time between two warnings that it is disabled. Its owner can enable it at any
+    /// time, and let it be disabled by the next answer, so this is what bounds the messages.
+    pub const DISABLED_WARNED_AGAIN_AFTER: Duration = Duration::from_hours(6);
+
+    /// Returns true if its owner is told when it is disabled at this time.
+    pub fn warns_of_disabling(&self, now: Timestamp) -> bool {
+        self.disabled_warned_at
+            .is_none_or(|warned| now.since(warned) >= Self::DISABLED_WARNED_AGAIN_AFTER)
+    }
+
+    /// The time at which its owner was last told that it is disabled, once it is disabled at this
+    /// time.
+    pub fn disabled_warned_after(&self, now: Timestamp) -> Timestamp {
+        self.disabled_warned_at
+            .filter(|_| !self.warns_of_disabling(now))
+            .unwrap_or(now)
+    }
+
     /// An upper estimate of its stored size, in bytes.
     pub fn size_bytes(&self) -> usize {
         let pair = |(name, value): (&str, &str)| ENTRY_BYTES + name.len() + value.len();
@@ -194,7 +217,7 @@ impl Subscription {
     /// The form of its requests.
     pub fn request_shape(&self) -> RequestShape {
         let authentication = self.authentication.as_ref();
-        let authentication = authentication.map(|it| it.authentication.header_name());
+        let authentication = authentication.and_then(|it| it.authentication.header_name());
         let names = self.secret_headers.names().chain(authentication);
         let mut secret_headers: Vec<_> = names.map(str::to_owned).collect();
         secret_headers.sort_unstable();

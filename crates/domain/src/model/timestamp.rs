@@ -144,7 +144,7 @@ pub(crate) mod as_text {
         Option::<String>::deserialize(deserializer)?
             .map(|text| {
                 Timestamp::parse_rfc3339(&text)
-                    .ok_or_else(|| de::Error::custom("deadline: not an RFC 3339 time"))
+                    .ok_or_else(|| de::Error::custom("not an RFC 3339 time"))
             })
             .transpose()
     }

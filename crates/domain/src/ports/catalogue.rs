@@ -4,7 +4,7 @@ use std::future::Future;
 
 use super::{StoreError, WriteOutcome};
 use crate::broken::Readable;
-use crate::catalogue::{CatalogueEntry, TypeName};
+use crate::catalogue::{CatalogueEntry, TypeIndex, TypeName, ValidatedTypes};
 use crate::paging::EntryPage;
 
 /// The table's event catalogue.
@@ -22,6 +22,14 @@ pub trait CatalogueTable {
         after: Option<&TypeName>,
         limit: u32,
     ) -> impl Future<Output = Result<EntryPage<Readable<CatalogueEntry, TypeName>>, StoreError>> + Send;
+
+    /// Reads the names of all types at once. Every addition, replacement and deletion changes it in
+    /// the same write.
+    fn type_index(&self) -> impl Future<Output = Result<TypeIndex, StoreError>> + Send;
+
+    /// Reads the types that validate their events at once. Every addition, replacement and deletion
+    /// changes it in the same write. A type of which this cannot be read is left out.
+    fn validated_types(&self) -> impl Future<Output = Result<ValidatedTypes, StoreError>> + Send;
 
     /// Adds an event type, if there is none of this name and the catalogue has less than
     /// [`MAX_TYPES`](crate::catalogue::MAX_TYPES). A repetition is a conflict.

@@ -2,7 +2,10 @@
 
 use std::future::Future;
 
-use super::{ExchangeReader, InsertOutcome, StoreError, SubscriptionTable, WriteOutcome};
+use super::{
+    Directory, ExchangeReader, InsertOutcome, StoreError, SubscriptionTable, TokenStore,
+    WriteOutcome,
+};
 use crate::delivery::{
     Attempt, Delivery, DeliveryStatus, DueEntry, ExchangeId, Reopening, Verdict,
 };
@@ -54,9 +57,10 @@ pub trait LimiterStore {
     ) -> impl Future<Output = Result<LimiterOutcome, StoreError>> + Send;
 }
 
-/// The table as [`crate::deliver`] uses it: subscriptions with their health, deliveries, limiters.
+/// The table as [`crate::deliver`] uses it: subscriptions with their health, deliveries, limiters,
+/// access tokens.
 pub trait DeliveryTable:
-    SubscriptionTable + DeliveryReader + LimiterStore + ExchangeReader
+    SubscriptionTable + DeliveryReader + LimiterStore + ExchangeReader + TokenStore
 {
     /// Reads the limit of a customer. `None` if it has none. The read may be eventually consistent.
     fn customer_limit(
@@ -75,6 +79,14 @@ pub trait DeliveryTable:
         verdict: &Verdict,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 
+    /// Adds an attempt to a delivery that was cancelled during it, if the delivery has exactly the
+    /// attempts before this one. Nothing else changes. A repetition is a conflict.
+    fn record_cancelled(
+        &self,
+        id: &DeliveryId,
+        attempt: &Attempt,
+    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
+
     /// Stores the body of an answer beside its attempt, until a time. A repetition replaces it.
     fn store_body(
         &self,
@@ -90,6 +102,24 @@ pub trait DeliveryTable:
         id: &DeliveryId,
         attempts: u32,
         status: DeliveryStatus,
+    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
+}
+
+/// The table for the use case that cancels a message.
+pub trait CancelTable: DeliveryReader + Directory {
+    /// Marks a message as cancelled at a time, if there is such a message. A message that is marked
+    /// already keeps its time.
+    fn mark_cancelled(
+        &self,
+        id: &MessageId,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
+
+    /// Cancels a delivery that is pending or held, if it still has the status and the attempts that
+    /// were read. A repetition is a conflict.
+    fn cancel(
+        &self,
+        read: &Delivery,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use super::{StoreError, WriteOutcome};
 use crate::health::Health;
-use crate::idempotency::IdempotencyRecord;
+use crate::idempotency::{IdempotencyKey, IdempotencyRecord};
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::paging::EntryPage;
 use crate::quota::{CountedUsage, Quota, Usage};
@@ -123,8 +123,9 @@ pub trait SubscriptionTable {
         health: &Health,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 
-    /// Sets the stored status to `disabled`, if the subscription and its health have not changed
-    /// since they were read. A repetition is a conflict.
+    /// Sets the stored status to `disabled`, and notes [the time at which its owner was
+    /// told](Subscription::disabled_warned_after), if the subscription and its health have not
+    /// changed since they were read. A repetition is a conflict.
     fn disable(
         &self,
         read: &Subscription,
@@ -155,6 +156,13 @@ pub trait SubscriptionStore: SubscriptionTable {
         &self,
         creation: &Creation<'_>,
     ) -> impl Future<Output = Result<CreationOutcome, StoreError>> + Send;
+
+    /// Reads the record of an idempotency key. An expired record counts as absent.
+    fn idempotency_record(
+        &self,
+        customer: &CustomerId,
+        key: &IdempotencyKey,
+    ) -> impl Future<Output = Result<Option<IdempotencyRecord>, StoreError>> + Send;
 
     /// Replaces the subscription whose stored version is that of `read`. A repetition is not a
     /// conflict.

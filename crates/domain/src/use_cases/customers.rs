@@ -1,6 +1,7 @@
 //! Customers: list, read and change.
 
 use crate::broken::Readable;
+use crate::contact::Contacts;
 use crate::customer::{Customer, CustomerName};
 use crate::fields::FieldError;
 use crate::ids::CustomerId;
@@ -60,6 +61,8 @@ pub struct CustomerChange {
     pub max_subscriptions: Change<MaxSubscriptions>,
     /// `rateLimitPerSecond`
     pub rate_limit: Change<RateLimit>,
+    /// `contacts`, all of them
+    pub contacts: Change<Contacts>,
 }
 
 /// The fields of a customer that a request writes as a whole.
@@ -73,6 +76,8 @@ pub struct CustomerFields {
     pub max_subscriptions: Option<MaxSubscriptions>,
     /// `rateLimitPerSecond`
     pub rate_limit: Option<RateLimit>,
+    /// `contacts`
+    pub contacts: Contacts,
 }
 
 /// The result of a request that writes a customer.
@@ -130,12 +135,14 @@ impl<T: CustomerTable, C: Clock> Customers<T, C> {
                 metadata,
                 max_subscriptions,
                 rate_limit,
+                contacts,
             } = fields.clone();
             Ok(Customer {
                 name,
                 metadata,
                 max_subscriptions,
                 rate_limit,
+                contacts,
                 ..current
             })
         };
@@ -156,12 +163,16 @@ impl<T: CustomerTable, C: Clock> Customers<T, C> {
                 metadata,
                 max_subscriptions,
                 rate_limit,
+                contacts,
             } = change.clone();
             Ok(Customer {
                 rate_limit: rate_limit.apply(current.rate_limit),
                 max_subscriptions: max_subscriptions.apply(current.max_subscriptions),
                 name: name.apply(current.name.clone()),
                 metadata: metadata.metadata(current.metadata.clone())?,
+                contacts: contacts
+                    .apply(Some(current.contacts.clone()))
+                    .unwrap_or_default(),
                 ..current
             })
         };

@@ -6,12 +6,15 @@
 //! task is queued, so that an attempt which is recorded names an answer that exists. Every error here
 //! is our own failure. It costs no attempt, and the queue returns the message.
 
+mod access;
 mod admission;
 mod admit;
 mod customer_limits;
 mod health_monitor;
 mod pass_limiters;
 mod report;
+mod send_with_token;
+mod token_cache;
 
 use std::time::Duration;
 
@@ -27,11 +30,12 @@ use crate::health::Observation;
 use crate::limiter;
 use crate::limits::LimiterId;
 use crate::message::{BodyError, Message, PayloadError};
-use crate::outbound::{Credential, WebhookRequest, request_headers};
+use crate::outbound::authentication::ClientIdentity;
+use crate::outbound::{Credential, WebhookRequest, WebhookResponse, request_headers};
 use crate::payload_shape::PayloadShape;
 use crate::ports::{
     Clock, DataKeyStore, DeliveryQueue, DeliveryTable, KeyService, QueueError, StoreError,
-    WebhookSender, WriteOutcome,
+    TokenEndpoint, WebhookSender, WriteOutcome,
 };
 use crate::read_shape::payload_shape;
 use crate::retry::{Jitter, RetryPolicy};
@@ -40,10 +44,13 @@ use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 use crate::vault::{Vault, VaultError};
 
+use access::{Access, Client};
 use admit::AdmissionOutcome;
 pub use customer_limits::CustomerLimits;
+use health_monitor::HealthEffects;
 pub use health_monitor::HealthMonitor;
-pub use report::{DeferReason, DeliverySummary, Recorded, Report};
+pub use report::{DeferReason, DeliverySummary, EndpointWarning, Recorded, Report};
+pub use token_cache::TokenCache;
 
 /// The status of a delivery whose subscription cannot be read.
 const UNREADABLE: DeliveryStatus = DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable);
@@ -92,12 +99,16 @@ pub struct Deliver<T, Q, W, V, C> {
     pub policy: RetryPolicy,
     /// The longest wait that is left to the queue.
     pub longest_queue_delay: LongestQueueDelay,
+    /// The time limit of an attempt's requests, for subscriptions without a shorter one.
+    pub request_timeout: Duration,
     /// The longest time that an attempt can take until it is recorded.
     pub time_for_attempt: Duration,
     /// Tracks the endpoints' health.
     pub health_monitor: HealthMonitor,
     /// The limits of customers.
     pub customer_limits: CustomerLimits,
+    /// Access tokens.
+    pub tokens: TokenCache,
     /// The source of jitter.
     pub random: SystemRandom,
 }
@@ -106,7 +117,7 @@ impl<T, Q, W, S, K, C> Deliver<T, Q, W, Vault<S, K, C>, C>
 where
     T: DeliveryTable,
     Q: DeliveryQueue,
-    W: WebhookSender,
+    W: WebhookSender + TokenEndpoint,
     S: DataKeyStore,
     K: KeyService,
     C: Clock,
@@ -115,24 +126,32 @@ where
     ///
     /// An attempt begins only if it is certain to be recorded before `end`.
     pub async fn run(&self, task: &DeliveryTask, end: Timestamp) -> Result<Report, DeliverError> {
+        let mut unrecorded = None;
         loop {
-            if let Some(report) = self.step(task, end).await? {
+            if let Some(report) = self.step(task, end, &mut unrecorded).await? {
                 return Ok(report);
             }
         }
     }
 
     /// `None` if another run has changed the delivery concurrently. The task is then decided again,
-    /// because it may be the only one for the next attempt.
+    /// because it may be the only one for the next attempt. An attempt that was not recorded for this
+    /// reason is left in `unrecorded`.
     async fn step(
         &self,
         task: &DeliveryTask,
         end: Timestamp,
+        unrecorded: &mut Option<Report>,
     ) -> Result<Option<Report>, DeliverError> {
         let id = &task.delivery;
         let Some((delivery, message)) = self.table.load(id).await? else {
             return Ok(Some(Report::Discarded(DiscardReason::NoDelivery)));
         };
+        if let Some(made) = unrecorded.take()
+            && let Some(report) = self.add_to_cancelled(&delivery, made).await?
+        {
+            return Ok(Some(report));
+        }
         match delivery.decide(task, self.clock.now()) {
             TaskDecision::Discard(reason) => Ok(Some(Report::Discarded(reason))),
             TaskDecision::Wait(remaining) => {
@@ -167,6 +186,7 @@ where
                     AdmissionOutcome::Conflict => return Ok(None),
                 };
                 let due = DueAttempt {
+                    task,
                     delivery: &delivery,
                     message: &message,
                     subscription: &permit.subscription,
@@ -198,9 +218,47 @@ where
                         ..
                     }
                 );
-                Ok((!conflicted).then_some(report))
+                if conflicted {
+                    *unrecorded = Some(report);
+                    return Ok(None);
+                }
+                Ok(Some(report))
             }
         }
+    }
+
+    /// Adds an attempt to a delivery that was cancelled during it. The delivery stays cancelled,
+    /// also if the attempt succeeded. `None` if the delivery was not cancelled, or has the attempt.
+    async fn add_to_cancelled(
+        &self,
+        delivery: &Delivery,
+        made: Report,
+    ) -> Result<Option<Report>, StoreError> {
+        let Report::Attempted {
+            attempt,
+            event_at,
+            summary,
+            ..
+        } = made
+        else {
+            return Ok(None);
+        };
+        let is_next = attempt.number == delivery.next_attempt();
+        if !matches!(delivery.status, DeliveryStatus::Cancelled(_)) || !is_next {
+            return Ok(None);
+        }
+        let added = self.table.record_cancelled(&delivery.id, &attempt).await?;
+        Ok(
+            (added == WriteOutcome::Written).then_some(Report::Attempted {
+                attempt,
+                verdict: Verdict::Ended(delivery.status),
+                recorded: Recorded::AfterCancellation,
+                event_at,
+                summary,
+                changes: Vec::new(),
+                warning: None,
+            }),
+        )
     }
 
     async fn attempt(&self, due: &DueAttempt<'_>, end: Timestamp) -> Result<Report, DeliverError> {
@@ -215,34 +273,45 @@ where
         let secrets = self.vault.open_all(subscription, at).await?;
         let mut secret_headers = self.vault.open_headers(subscription).await?;
         let credential = self.credential(subscription).await?;
-        secret_headers.extend(credential.as_ref().map(Credential::header));
+        secret_headers.extend(credential.as_ref().and_then(header));
         secret_headers.sort_unstable();
         let shape = payload_shape(&self.table, delivery, Some(subscription)).await?;
         let shape = shape.ok_or(DeliverError::NoShape)?;
-        // After every read, because each takes time.
-        if self.clock.now() + self.time_for_attempt > end {
+        let request = WebhookRequest {
+            identity: identity(credential.as_ref(), subscription),
+            ..request(due, &shape, &secrets, &secret_headers, at)?
+        };
+        let client = Client::of(credential.as_ref(), subscription);
+        let started = self.clock.now();
+        let access = match client {
+            Some(client) => Some((client, self.access(due, client).await?)),
+            None => None,
+        };
+        if let Some((_, Access::Wait(delay))) = access {
+            let customer = &delivery.customer_id;
+            self.queue.send(customer, due.task, delay).await?;
+            return Ok(Report::Deferred(DeferReason::AwaitsToken));
+        }
+        // After every read, because each takes time. An attempt without a token sends nothing, so it
+        // needs no time; it must not return to the queue until the queue gives it up.
+        let sends = !matches!(access, Some((_, Access::Failed(_))));
+        if sends && self.clock.now() + self.time_for_attempt > end {
+            if let Some((_, access)) = access {
+                self.give_back(due, access).await;
+            }
             return Err(DeliverError::OutOfTime);
         }
-        let request = request(due, &shape, &secrets, &secret_headers, at)?;
-        let mut response = self.sender.send(request).await;
+        let mut response = match access {
+            Some((client, access)) => self.send_with(access, due, client, request, started).await,
+            None => self.sender.send(request).await,
+        };
         let values = secret_headers.iter().map(|(_, value)| value.as_str());
-        response.hide(values.chain(credential.as_ref().map(Credential::secret)));
+        response.hide(values.chain(credential.as_ref().and_then(Credential::secret)));
 
         let now = self.clock.now();
         let observation = Observation::of(&response, now);
-        let terms = Terms {
-            policy: subscription.retry_policy.as_ref().unwrap_or(&self.policy),
-            earlier_attempts: delivery.earlier_attempts,
-            deadline: delivery.deadline(message),
-            jitter: Jitter::random(&self.random),
-            longest_queue_delay: self.longest_queue_delay,
-        };
         let is_test = delivery.trigger == DeliveryTrigger::Test;
-        let verdict = if is_test {
-            Verdict::after_test(&response)
-        } else {
-            Verdict::after(number, &response, &terms, now)
-        };
+        let verdict = self.verdict(due, &response, now);
         let answer = Answer::of(&response, delivery);
         let (next_is_queued, is_stored) = futures_util::join!(
             self.queue_next(due, &verdict, now),
@@ -273,14 +342,18 @@ where
         // Done after the record. Otherwise a crash after a 410 would hold this delivery instead of
         // ending it. An attempt that is not recorded is repeated, and is observed then. A test is
         // not observed.
-        let changes = match recorded {
+        let HealthEffects { changes, warning } = match recorded {
             Recorded::Written if !is_test => {
                 self.health_monitor
                     .after(&self.table, due, observation, &verdict)
                     .await?
             }
-            _ => Vec::new(),
+            _ => HealthEffects::default(),
         };
+        let warning = warning.map(|warning| {
+            let endpoint = subscription.url.without_query();
+            Box::new(EndpointWarning { warning, endpoint })
+        });
         Ok(Report::Attempted {
             attempt,
             verdict,
@@ -288,7 +361,24 @@ where
             event_at: event_at(delivery, message),
             summary: delivery.into(),
             changes,
+            warning,
         })
+    }
+
+    /// The decision about a delivery after an attempt.
+    fn verdict(&self, due: &DueAttempt<'_>, response: &WebhookResponse, now: Timestamp) -> Verdict {
+        let (delivery, subscription) = (due.delivery, due.subscription);
+        if delivery.trigger == DeliveryTrigger::Test {
+            return Verdict::after_test(response);
+        }
+        let terms = Terms {
+            policy: subscription.retry_policy.as_ref().unwrap_or(&self.policy),
+            earlier_attempts: delivery.earlier_attempts,
+            deadline: delivery.deadline(due.message),
+            jitter: Jitter::random(&self.random),
+            longest_queue_delay: self.longest_queue_delay,
+        };
+        Verdict::after(due.number, response, &terms, now)
     }
 
     /// The authentication of the subscription, with its secret.
@@ -361,6 +451,7 @@ fn status_of(error: &DeliverError) -> Option<DeliveryStatus> {
 
 /// An attempt that is due and admitted.
 struct DueAttempt<'a> {
+    task: &'a DeliveryTask,
     delivery: &'a Delivery,
     message: &'a Message,
     subscription: &'a Subscription,
@@ -373,10 +464,22 @@ struct DueAttempt<'a> {
 const LONGEST_ARRIVAL: Duration = Duration::from_hours(24);
 
 /// The time of the event. `None` if it is long before the delivery was prepared: then the event was
-/// replayed, or the producer set another time, and a latency has no meaning.
+/// replayed, or the producer set another time, and a latency has no meaning. If the event waits for
+/// its first attempt, the time at which that is due.
 fn event_at(delivery: &Delivery, message: &Message) -> Option<Timestamp> {
-    Timestamp::parse_rfc3339(&message.time)
-        .filter(|at| delivery.created_at.since(*at) <= LONGEST_ARRIVAL)
+    let at = Timestamp::parse_rfc3339(&message.time)
+        .filter(|at| delivery.created_at.since(*at) <= LONGEST_ARRIVAL)?;
+    Some(
+        message
+            .deliver_at
+            .map_or(at, |deliver_at| deliver_at.max(at)),
+    )
+}
+
+/// The header of an authentication, if it has one, without a value if that is an access token.
+fn header(credential: &Credential) -> Option<(String, String)> {
+    let name = credential.authentication().header_name()?.to_owned();
+    Some(credential.header().unwrap_or((name, String::new())))
 }
 
 /// The request of one attempt. The body is the same for every attempt.
@@ -407,7 +510,29 @@ fn request(
         ),
         body,
         timeout: subscription.timeout,
+        spent: Duration::ZERO,
+        identity: None,
     })
+}
+
+/// The client certificate of the connection, for this subscription only.
+fn identity(
+    credential: Option<&Credential>,
+    subscription: &Subscription,
+) -> Option<Box<ClientIdentity>> {
+    let certificate = credential?.certificate()?.clone();
+    let Subscription {
+        customer_id,
+        id,
+        url,
+        ..
+    } = subscription;
+    Some(Box::new(ClientIdentity::new(
+        customer_id,
+        id,
+        url,
+        certificate,
+    )))
 }
 
 #[cfg(test)]
@@ -425,6 +550,8 @@ mod tests {
             event_type: delivery.event_type.clone(),
             time: time.to_string(),
             deadline: None,
+            deliver_at: None,
+            cancelled_at: None,
             is_test: false,
             payload: Payload::new("{}"),
         };

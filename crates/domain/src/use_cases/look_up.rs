@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub use duplicate::{Comparison, Conflict, Duplicate, Origin};
 pub use error::LookUpError;
 
+use crate::catalogue::{Finding, Validation};
+use crate::check_event::{Checked, EventCheck};
 use crate::event::EventReader;
 use crate::filter::Document;
 use crate::ids::SubscriptionId;
@@ -60,6 +62,10 @@ pub struct Page {
     /// is for the log; the workflow does not need it.
     #[serde(skip)]
     pub given_up: Vec<SubscriptionId>,
+    /// The reason why the event fails the check of its type, which only warns. It is with the first
+    /// page, and for the log.
+    #[serde(skip)]
+    pub warning: Option<Finding>,
 }
 
 /// The input that the workflow passes back for the next page. The message is derived from it again,
@@ -74,6 +80,10 @@ struct NextPage {
 /// The output of `look-up-subscriptions`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each invocation, and nearly all are pages"
+)]
 pub enum Answer {
     /// For an event, or for the input of a next page.
     Page(Page),
@@ -83,14 +93,16 @@ pub enum Answer {
 
 /// The look-up, with its ports.
 #[derive(Debug)]
-pub struct LookUp<D> {
+pub struct LookUp<D, E> {
     /// The subscriptions and messages.
     pub directory: D,
+    /// Checks the events.
+    pub check: E,
     /// Reads the events.
     pub reader: EventReader,
 }
 
-impl<D: SubscriptionTable + DeliveryReader> LookUp<D> {
+impl<D: SubscriptionTable + DeliveryReader, E: EventCheck> LookUp<D, E> {
     /// Answers any input of the workflow.
     ///
     /// # Errors
@@ -107,7 +119,7 @@ impl<D: SubscriptionTable + DeliveryReader> LookUp<D> {
     }
 }
 
-impl<D: SubscriptionTable> LookUp<D> {
+impl<D: SubscriptionTable, E: EventCheck> LookUp<D, E> {
     /// Takes a raw event, or the input for a next page. Returns the next page.
     pub async fn run(&self, input: &str) -> Result<Page, LookUpError> {
         // An event of EventBridge never has exactly a payload and a cursor.
@@ -117,10 +129,16 @@ impl<D: SubscriptionTable> LookUp<D> {
         };
         let text = str::from_utf8(&event).map_err(|_| PayloadError::NotAnEvent)?;
         let message = self.reader.read(text)?;
-        // Parsed once, by the first filter, for all of them.
-        let detail = Document::new(message::detail(&event)?);
-        let wanted = calls_per_page(&message);
+        let detail = message::detail(&event)?;
         let is_first = after.is_none();
+        let warning = if is_first {
+            self.check(&message, detail).await?
+        } else {
+            None
+        };
+        // Parsed once, by the first filter, for all of them.
+        let detail = Document::new(detail);
+        let wanted = calls_per_page(&message);
         let mut has_any = false;
         let (mut matched, mut given_up) = (Vec::new(), Vec::new());
         let mut steps = 0;
@@ -163,6 +181,19 @@ impl<D: SubscriptionTable> LookUp<D> {
             subscriptions: matched,
             cursor,
             given_up,
+            warning,
         })
+    }
+
+    /// Checks an event once, before its first page. Returns the reason for a warning.
+    async fn check(&self, message: &Message, detail: &str) -> Result<Option<Finding>, LookUpError> {
+        match self.check.check(&message.event_type, detail).await? {
+            None => Ok(None),
+            Some(Checked {
+                validation: Validation::Refuse,
+                finding,
+            }) => Err(LookUpError::Refused(finding)),
+            Some(Checked { finding, .. }) => Ok(Some(finding)),
+        }
     }
 }

@@ -6,6 +6,7 @@ mod change;
 mod create;
 mod delete;
 mod error;
+mod event_types;
 mod expected_version;
 mod map_change;
 mod replace;
@@ -20,6 +21,9 @@ use ring::rand::SystemRandom;
 pub use change::{Change, SubscriptionChange};
 pub use create::Created;
 pub use error::ManageError;
+pub use event_types::{
+    EventTypeRule, SELF_TEST_CUSTOMER, SELF_TEST_TYPES, UnknownTypes, UnknownTypesError,
+};
 pub use expected_version::ExpectedVersion;
 pub use map_change::MapChange;
 pub use rotation::{NewSecret, Rotation};
@@ -62,6 +66,8 @@ pub struct Manage<T, V, C> {
     pub request_timeout: RequestTimeout,
     /// The quota of a customer.
     pub quota: Quota,
+    /// The rule for event types that are not in the catalogue.
+    pub event_types: EventTypeRule,
 }
 
 /// The number of tries of a write that conflicts with others.

@@ -1,11 +1,18 @@
 //! Publishes operational events after the change is stored.
 
-use crate::deliver::{DeliverySummary, Recorded, Report};
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+
+use crate::contact::EmailAddress;
+use crate::deliver::{DeliverySummary, EndpointWarning, Recorded, Report};
 use crate::delivery::{Attempt, DeliveryStatus, DeliveryTrigger, FailureReason, Verdict};
-use crate::health::HealthChange;
+use crate::health::{HealthChange, WarningStep};
 use crate::ids::{CustomerId, DeliveryId};
-use crate::operational::{About, Kind, LastAttempt, OperationalEvent};
-use crate::ports::{MAX_PUBLISHED, OperationalEventPublisher, PublishError};
+use crate::operational::{About, EndpointInTrouble, Kind, LastAttempt, OperationalEvent};
+use crate::ports::{
+    CustomerTable, MAX_PUBLISHED, OperationalEventPublisher, PublishError, StoreError,
+};
 
 impl OperationalEvent {
     /// The event for a processed queue message, if there is one.
@@ -22,6 +29,39 @@ impl OperationalEvent {
             Report::Settled(status, summary) => Self::of_end(delivery, *status, summary, None),
             _ => None,
         }
+    }
+
+    /// The warning to the endpoint's owner after an attempt, without the contacts:
+    /// [`add_contacts`] adds them.
+    pub fn of_warning(delivery: &DeliveryId, report: &Report) -> Option<Self> {
+        let Report::Attempted {
+            attempt,
+            summary,
+            warning: Some(warning),
+            ..
+        } = report
+        else {
+            return None;
+        };
+        let EndpointWarning { warning, endpoint } = &**warning;
+        let reason = match warning.step {
+            WarningStep::Disabled(reason) => Some(reason.as_str()),
+            WarningStep::Failing(_) | WarningStep::Recovered => None,
+        };
+        Some(Self {
+            kind: Kind::SubscriptionWarning,
+            customer_id: summary.customer_id.clone(),
+            subscription_id: delivery.subscription,
+            about: About::Warning(EndpointInTrouble {
+                step: warning.step.as_str(),
+                reason,
+                endpoint: endpoint.clone(),
+                failing_since: warning.failing_since.map(|at| at.to_string()),
+                disabled_at: warning.disabled_at.map(|at| at.to_string()),
+                last_attempt: LastAttempt::from(attempt),
+                contacts: Vec::new(),
+            }),
+        })
     }
 
     /// The events about the subscription after an attempt.
@@ -82,15 +122,51 @@ impl OperationalEvent {
                 message_id: delivery.message,
                 event_type: summary.event_type.clone(),
                 reason: status.reason(),
-                last_attempt: attempt.map(|attempt| LastAttempt {
-                    number: attempt.number,
-                    at: attempt.at.to_string(),
-                    outcome: attempt.outcome,
-                    status: attempt.status,
-                }),
+                last_attempt: attempt.map(LastAttempt::from),
             },
         })
     }
+}
+
+impl From<&Attempt> for LastAttempt {
+    fn from(attempt: &Attempt) -> Self {
+        Self {
+            number: attempt.number,
+            at: attempt.at.to_string(),
+            outcome: attempt.outcome,
+            status: attempt.status,
+        }
+    }
+}
+
+/// Adds the confirmed contacts of their customers to the warnings among the events. Each customer
+/// is read once. Events without a warning cost nothing.
+///
+/// # Errors
+/// If a customer could not be read. Its warnings have no contacts then; all others have theirs.
+pub async fn add_contacts<T: CustomerTable>(
+    table: &T,
+    events: &mut [OperationalEvent],
+) -> Result<(), StoreError> {
+    let mut warnings: BTreeMap<CustomerId, Vec<&mut EndpointInTrouble>> = BTreeMap::new();
+    for event in events {
+        if let About::Warning(warning) = &mut event.about {
+            let of_customer = warnings.entry(event.customer_id.clone()).or_default();
+            of_customer.push(warning);
+        }
+    }
+    let added = warnings.into_iter().map(async |(id, warnings)| {
+        let Some(customer) = table.customer(&id).await? else {
+            return Ok(());
+        };
+        let addresses = customer.contacts.confirmed().map(EmailAddress::as_str);
+        let addresses: Vec<_> = addresses.map(str::to_owned).collect();
+        for warning in warnings {
+            warning.contacts.clone_from(&addresses);
+        }
+        Ok(())
+    });
+    join_all(added).await.into_iter().collect()
 }
 
 /// Publishes events, except those about the operator's own deliveries and subscriptions.
@@ -118,6 +194,7 @@ mod tests {
     use super::*;
     use crate::delivery::AnswerBody;
     use crate::delivery::tests::delivery;
+    use crate::health::Warning;
     use crate::outbound::{AttemptOutcome, ResponseHeaders, Timings};
     use crate::subscription::DisabledReason;
     use crate::timestamp::Timestamp;
@@ -164,6 +241,7 @@ mod tests {
             event_at: None,
             summary: summary(trigger),
             changes: Vec::new(),
+            warning: None,
         }
     }
 
@@ -238,6 +316,39 @@ mod tests {
         assert_eq!(*disabled, "subscription.disabled");
         let detail = published[2].detail();
         assert!(detail.contains(r#""reason":"failing""#), "{detail}");
+    }
+
+    fn warned(step: WarningStep) -> Report {
+        let mut report = attempted(FAILED, Recorded::Written, DeliveryTrigger::Event);
+        let Report::Attempted { warning, .. } = &mut report else {
+            unreachable!()
+        };
+        let since = Timestamp::from_millis(1_699_000_000_000);
+        *warning = Some(Box::new(EndpointWarning {
+            warning: Warning {
+                step,
+                failing_since: Some(since),
+                disabled_at: None,
+            },
+            endpoint: "https://example.com/a".to_owned(),
+        }));
+        report
+    }
+
+    #[test]
+    fn a_warning_has_all_that_a_message_to_the_owner_needs() {
+        let step = WarningStep::Disabled(DisabledReason::Failing);
+        let event = OperationalEvent::of_warning(&delivery(0).id, &warned(step)).unwrap();
+        assert_eq!(event.kind.as_str(), "subscription.warning");
+        let detail: serde_json::Value = serde_json::from_str(&event.detail()).unwrap();
+        assert_eq!(detail["step"], "disabled");
+        assert_eq!(detail["reason"], "failing");
+        assert_eq!(detail["endpoint"], "https://example.com/a");
+        assert_eq!(detail["failingSince"], "2023-11-03T08:26:40.000Z");
+        assert_eq!(detail["lastAttempt"]["status"], 500);
+        assert_eq!(detail["contacts"], serde_json::json!([]));
+        let other = attempted(FAILED, Recorded::Written, DeliveryTrigger::Event);
+        assert_eq!(OperationalEvent::of_warning(&delivery(0).id, &other), None);
     }
 
     #[test]

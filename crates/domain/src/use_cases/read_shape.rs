@@ -3,8 +3,9 @@
 //! Most deliveries need no read: their format says everything. Another delivery names a version of
 //! its subscription's requests. While the subscription still has this version, it is the shape;
 //! after a change, one more read gets the former one. Former requests are kept for as long as a
-//! delivery of the time of the change is. If the retention was lowered since the delivery was made,
-//! they may end before it.
+//! delivery of the time of the change can be: its longest wait for the first attempt, and the
+//! retention after that. If the retention was lowered since the delivery was made, they may end
+//! before it.
 
 use crate::delivery::Delivery;
 use crate::payload_shape::PayloadShape;

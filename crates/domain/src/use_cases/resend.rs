@@ -101,18 +101,17 @@ where
         }
     }
 
-    /// Queues the tasks of entries that are in the `due` index. Tasks that the queue refuses are
-    /// left to the next sweep.
+    /// Queues the tasks of entries that are in the `due` index, except those whose wait is too long
+    /// for the queue. Tasks that the queue refuses are left to the next sweep.
     pub(crate) async fn ask_for_attempts(&self, entries: &[DueEntry]) -> Result<(), StoreError> {
+        let soon = entries.iter().filter(|due| !due.is_left_to_sweep());
+        let entries: Vec<_> = soon.collect();
         for batch in entries.chunks(MAX_QUEUE_BATCH) {
             let now = self.clock.now();
             let tasks: Vec<_> = batch.iter().map(|due| due.outgoing(now)).collect();
             let not_taken: Vec<_> = match self.queue.send_batch(&tasks).await {
-                Ok(refused) => refused
-                    .iter()
-                    .map(|refused| &batch[refused.index])
-                    .collect(),
-                Err(_) => batch.iter().collect(),
+                Ok(refused) => refused.iter().map(|refused| batch[refused.index]).collect(),
+                Err(_) => batch.to_vec(),
             };
             // A conflict means that another write came first.
             let swept = not_taken.into_iter().map(|due| {

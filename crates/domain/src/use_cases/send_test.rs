@@ -132,6 +132,20 @@ where
         Ok(delivery)
     }
 
+    /// The text of an event with the first example that the catalogue has of a type. `None` if it has
+    /// none.
+    pub async fn example_event(
+        &self,
+        event_type: &EventType,
+    ) -> Result<Option<String>, StoreError> {
+        let Some(detail) = self.example(event_type).await? else {
+            return Ok(None);
+        };
+        let event_id = random_uuid(&self.random);
+        let time = self.clock.now().to_string();
+        Ok(Some(event(event_type, &event_id, &detail, &time)))
+    }
+
     /// The first example that the catalogue has of a type.
     async fn example(&self, event_type: &EventType) -> Result<Option<Box<RawValue>>, StoreError> {
         let Ok(name) = event_type.as_str().parse::<TypeName>() else {
@@ -170,6 +184,22 @@ struct Event<'a> {
     detail: &'a RawValue,
 }
 
+/// The text of an event.
+fn event(event_type: &EventType, event_id: &str, detail: &RawValue, time: &str) -> String {
+    let event = Event {
+        version: "0",
+        id: event_id,
+        detail_type: event_type.as_str(),
+        source: "webhooks.test",
+        account: "",
+        time,
+        region: "",
+        resources: [],
+        detail,
+    };
+    serde_json::to_string(&event).expect("it has a JSON form")
+}
+
 /// A test message for this customer.
 fn example(
     customer: &CustomerId,
@@ -179,24 +209,15 @@ fn example(
     now: Timestamp,
 ) -> Message {
     let time = now.to_string();
-    let event = Event {
-        version: "0",
-        id: event_id,
-        detail_type: event_type.as_str(),
-        source: "webhooks.test",
-        account: "",
-        time: &time,
-        region: "",
-        resources: [],
-        detail,
-    };
-    let event = serde_json::to_string(&event).expect("it has a JSON form");
+    let event = event(&event_type, event_id, detail, &time);
     Message {
         id: MessageId::from_event_id(customer, event_id),
         customer_id: customer.clone(),
         event_type,
         time,
         deadline: None,
+        deliver_at: None,
+        cancelled_at: None,
         is_test: true,
         payload: Payload::new(&event),
     }

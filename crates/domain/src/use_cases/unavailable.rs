@@ -13,6 +13,7 @@
 use futures_util::future::join_all;
 
 use crate::delivery::Delivery;
+use crate::due::{LongestQueueDelay, NextAttempt};
 use crate::health::{Health, Hold};
 use crate::ids::{RecoveryId, SubscriptionId};
 use crate::paging::{DeliveryEntry, Order, Window};
@@ -150,7 +151,8 @@ where
         // If nothing is held, the next delivery that comes due is the probe.
         let wait = found.as_ref().map_or(Hold::RECHECK, |_| Hold::PROBE_TIME);
         let is_written = self.check_again(subscription, hold, now + wait).await?;
-        let resumption = found.as_ref().and_then(|delivery| delivery.resume(now));
+        let next = NextAttempt::plan(now, now, LongestQueueDelay::MAX);
+        let resumption = found.as_ref().and_then(|delivery| delivery.resume(next));
         let Some(resumption) = resumption.filter(|_| is_written) else {
             return Ok(Step::Nothing);
         };

@@ -4,12 +4,14 @@
 //! secret is bound to its customer, subscription, version and kind, and cannot be opened with any
 //! other. The value of a secret header is bound to its customer, subscription and name, and to the
 //! origin of the URL, so that it can be sent nowhere else; so is the secret of an authentication, to
-//! its settings instead of a name. KMS is called for the data key at most once per
+//! its settings instead of a name, and an access token, to the settings and the secret that asked
+//! for it. KMS is called for the data key at most once per
 //! [`Vault::DATA_KEY_TTL`], regardless of the number of subscriptions.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use futures_util::lock::Mutex;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Prk};
@@ -19,7 +21,9 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::data_key::DataKey;
 use crate::idempotency::Fingerprint;
 use crate::ids::{CustomerId, SubscriptionId};
-use crate::outbound::{Credential, EndpointAuthentication, EndpointUrl, SealedCredential};
+use crate::outbound::{
+    AccessToken, Credential, EndpointAuthentication, EndpointUrl, SealedCredential, TokenGeneration,
+};
 use crate::ports::{Clock, DataKeyStore, InsertOutcome, KeyService, KeyServiceError, StoreError};
 use crate::signing::{SealedSecret, Secret, SecretKind};
 use crate::subscription::Subscription;
@@ -132,10 +136,9 @@ impl<S: DataKeyStore, K: KeyService, C: Clock> Vault<S, K, C> {
     ) -> Result<SealedCredential, VaultError> {
         let authentication = credential.authentication();
         let context = Context::of_credential(subscription, authentication);
-        let secret = credential.secret().as_bytes();
         Ok(SealedCredential {
             authentication: authentication.clone(),
-            sealed: self.seal_bytes(secret, &context).await?,
+            sealed: self.seal_bytes(&credential.to_stored(), &context).await?,
         })
     }
 
@@ -199,8 +202,32 @@ impl<S: DataKeyStore, K: KeyService, C: Clock> Vault<S, K, C> {
         let authentication = &sealed.authentication;
         let context = Context::of_credential(subscription, authentication);
         let secret = self.open_bytes(&sealed.sealed, &context).await?;
-        let secret = String::from_utf8(secret).map_err(|_| context.not_ours())?;
-        Ok(Credential::from_stored(authentication.clone(), secret))
+        let credential = Credential::from_stored(authentication.clone(), secret);
+        credential.ok_or_else(|| context.not_ours())
+    }
+
+    /// Seals an access token of this subscription.
+    pub async fn seal_token(
+        &self,
+        token: &AccessToken,
+        generation: &TokenGeneration,
+        subscription: &Subscription,
+    ) -> Result<Vec<u8>, VaultError> {
+        let context = Context::of_token(subscription, generation);
+        self.seal_bytes(token.as_str().as_bytes(), &context).await
+    }
+
+    /// Opens an access token that was sealed for this subscription and this generation.
+    pub async fn open_token(
+        &self,
+        sealed: &[u8],
+        generation: &TokenGeneration,
+        subscription: &Subscription,
+    ) -> Result<AccessToken, VaultError> {
+        let context = Context::of_token(subscription, generation);
+        let token = self.open_bytes(sealed, &context).await?;
+        let token = String::from_utf8(token).ok().and_then(AccessToken::new);
+        token.ok_or_else(|| context.not_ours())
     }
 
     /// The fingerprint of a request. Creates the stack's data key if there is none.
@@ -317,6 +344,10 @@ enum Content<'a> {
         authentication: &'a EndpointAuthentication,
         url: &'a EndpointUrl,
     },
+    Token {
+        generation: &'a TokenGeneration,
+        url: &'a EndpointUrl,
+    },
 }
 
 impl<'a> Context<'a> {
@@ -358,6 +389,17 @@ impl<'a> Context<'a> {
         }
     }
 
+    fn of_token(subscription: &'a Subscription, generation: &'a TokenGeneration) -> Self {
+        Self {
+            customer: &subscription.customer_id,
+            subscription: &subscription.id,
+            content: Content::Token {
+                generation,
+                url: &subscription.url,
+            },
+        }
+    }
+
     /// Different contexts have different bytes: no part can contain a NUL, and a version is a
     /// number.
     fn associated_data(&self) -> Aad<Vec<u8>> {
@@ -369,8 +411,12 @@ impl<'a> Context<'a> {
                 url,
             } => {
                 let settings = serde_json::to_string(authentication);
-                let settings = settings.expect("settings are texts");
+                let settings = settings.expect("settings are texts and numbers");
                 format!("authentication\0{settings}\0{}", url.origin())
+            }
+            Content::Token { generation, url } => {
+                let generation = BASE64_STANDARD.encode(generation.as_bytes());
+                format!("token\0{generation}\0{}", url.origin())
             }
         };
         let (customer, subscription) = (self.customer, self.subscription);
@@ -384,6 +430,7 @@ impl<'a> Context<'a> {
                 Content::Secret { version, .. } => format!("secret {version}"),
                 Content::Header { name, .. } => format!("header `{name}`"),
                 Content::Credential { .. } => "authentication".to_owned(),
+                Content::Token { .. } => "access token".to_owned(),
             },
         }
     }

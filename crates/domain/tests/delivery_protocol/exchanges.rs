@@ -2,6 +2,7 @@
 
 use crate::stage::{NEVER, Stage, VISIBILITY_TIMEOUT, now, schedule, stage};
 use webhooks_domain::delivery::BodyPlace;
+use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::manage::ExpectedVersion;
 use webhooks_domain::outbound::{ResponseBody, WebhookResponse};
 use webhooks_domain::ports::SubscriptionTable;
@@ -40,10 +41,15 @@ impl Stage {
         self.run(&task).unwrap();
     }
 
-    /// Changes the only subscription as a request to the API does.
+    /// Changes the first subscription as a request to the API does.
     pub(crate) fn update(&self, body: &str) {
+        self.update_of(self.ids[0], body);
+    }
+
+    /// Changes the subscription of a delivery as a request to the API does.
+    pub(crate) fn update_of(&self, delivery: DeliveryId, body: &str) {
         let customer = samples::customer("acme");
-        let id = self.ids[0].subscription;
+        let id = delivery.subscription;
         let manage = self.backend.manage();
         let updated = manage.update(&customer, &id, &ExpectedVersion::Any, change(body));
         now(updated).unwrap();
@@ -122,9 +128,9 @@ fn an_attempt_shows_the_request_of_its_own_time_also_after_the_subscription_is_d
     assert_eq!(header(2, "authorization").as_deref(), Some("***"));
     stage.delete();
     assert_eq!(stage.shown(), before);
-    // The former requests expire with the last delivery that names them.
-    let retention = stage.backend.manage().retention;
-    stage.backend.set_now(stage.backend.time() + retention);
+    // The former requests expire with the last delivery that can name them.
+    let longest = stage.backend.manage().retention * 2;
+    stage.backend.set_now(stage.backend.time() + longest);
     assert_eq!(stage.shown_urls(), [const { None }; 4]);
 }
 

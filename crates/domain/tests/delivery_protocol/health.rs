@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use crate::stage::{Stage, schedule, stage_with};
 use webhooks_domain::deliver::Report;
-use webhooks_domain::health::{Health, HealthChange, HealthPolicy};
+use webhooks_domain::health::{
+    FailingStep, Health, HealthChange, HealthPolicy, Warning, WarningStep,
+};
 use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::outbound::EndpointUrl;
+use webhooks_domain::ports::{SubscriptionTable, WriteOutcome};
 use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
 use webhooks_testkit::{Fault, samples};
 
@@ -159,4 +163,173 @@ fn a_crash_before_the_health_is_written_costs_no_attempt_and_no_delivery() {
     assert_eq!(health(&stage), Health::default());
     fail_another(&stage, "the next one writes it");
     assert!(health(&stage).failing_since.is_some());
+}
+
+/// The warnings of the attempts of a run.
+fn warnings(reports: &[Report]) -> Vec<Warning> {
+    let warnings = reports.iter().filter_map(|report| match report {
+        Report::Attempted { warning, .. } => warning.as_ref().map(|warning| warning.warning),
+        _ => None,
+    });
+    warnings.collect()
+}
+
+fn steps(reports: &[Report]) -> Vec<&'static str> {
+    let warnings = warnings(reports).into_iter();
+    warnings.map(|warning| warning.step.as_str()).collect()
+}
+
+#[test]
+fn the_owner_is_warned_once_for_each_step_of_a_failing_period() {
+    let stage = stage();
+    let (_, reports) = fail_another(&stage, "begins to fail");
+    assert_eq!(steps(&reports), [""; 0]);
+    let since = health(&stage).failing_since.unwrap();
+    for (hours, step) in [
+        (1, "failingForAnHour"),
+        (24, "failingForADay"),
+        (60, "halfTimeToDisabling"),
+        (120, "disabled"),
+    ] {
+        stage
+            .backend
+            .set_now(since + Duration::from_hours(hours) - Duration::from_mins(3));
+        let (_, reports) = fail_another(&stage, &format!("shortly before {step}"));
+        assert_eq!(steps(&reports), [""; 0], "before {step}");
+        stage.backend.set_now(since + Duration::from_hours(hours));
+        let (_, reports) = fail_another(&stage, step);
+        assert_eq!(steps(&reports), [step], "of two attempts");
+        let warning = warnings(&reports)[0];
+        assert_eq!(warning.failing_since, Some(since));
+        let disabled_at = (step != "disabled").then(|| since + BOUND);
+        assert_eq!(warning.disabled_at, disabled_at);
+    }
+}
+
+#[test]
+fn a_recovery_is_published_only_after_a_warning() {
+    let stage = stage();
+    fail_another(&stage, "fails for minutes");
+    stage.queue_first(stage.another_delivery("succeeds"));
+    let reports = stage.drain();
+    assert_eq!(changes(&reports), [HealthChange::Recovered]);
+    assert_eq!(steps(&reports), [""; 0]);
+
+    fail_another(&stage, "fails again");
+    let since = health(&stage).failing_since.unwrap();
+    stage.backend.set_now(since + Duration::from_hours(2));
+    let (_, reports) = fail_another(&stage, "fails for hours");
+    assert_eq!(steps(&reports), ["failingForAnHour"]);
+    stage.queue_first(stage.another_delivery("succeeds again"));
+    let reports = stage.drain();
+    assert_eq!(warnings(&reports)[0].step, WarningStep::Recovered);
+    assert_eq!(warnings(&reports)[0].failing_since, Some(since));
+    assert_eq!(health(&stage), Health::default());
+}
+
+#[test]
+fn of_two_environments_that_reach_a_step_at_once_one_tells_it() {
+    let stage = stage();
+    fail_another(&stage, "begins to fail");
+    let since = health(&stage).failing_since.unwrap();
+    stage.backend.set_now(since + Duration::from_hours(1));
+    // The other environment writes the step after this one has read the subscription.
+    let id = stage.another_delivery("fails under way");
+    stage.backend.during_requests(move |backend| {
+        let acme = samples::customer("acme");
+        let read = SubscriptionTable::get(backend, &acme, &id.subscription);
+        let read = crate::stage::now(read).unwrap().unwrap();
+        let warned = Health {
+            warned: Some(FailingStep::FailingForAnHour),
+            ..read.health
+        };
+        let written = crate::stage::now(backend.change_health(&read, &warned));
+        assert_eq!(written.unwrap(), WriteOutcome::Written);
+    });
+    stage.backend.answer([500].map(samples::response));
+    stage.queue_first(id);
+    let report = stage.handle(stage.backend.receive().unwrap()).unwrap();
+    assert_eq!(steps(&[report]), [""; 0]);
+    assert_eq!(health(&stage).warned, Some(FailingStep::FailingForAnHour));
+}
+
+#[test]
+fn no_crash_tells_a_step_twice_and_only_one_after_its_write_loses_it() {
+    let mut lost = Vec::new();
+    for calls in 0..8 {
+        for crash in [Fault::Before, Fault::After] {
+            let stage = stage();
+            fail_another(&stage, "begins to fail");
+            let since = health(&stage).failing_since.unwrap();
+            stage.backend.set_now(since + Duration::from_hours(1));
+            let id = stage.another_delivery("fails");
+            stage.backend.answer([500; 6].map(samples::response));
+            stage.queue_first(id);
+            let faults = std::iter::repeat_n(Fault::None, calls).chain([crash]);
+            stage.backend.plant(faults);
+            let first = stage.handle(stage.backend.receive().unwrap());
+            stage.backend.clear_faults();
+            let mut reports: Vec<_> = first.into_iter().collect();
+            reports.extend(stage.drain());
+            let (_, later) = fail_another(&stage, "fails still");
+            reports.extend(later);
+            match steps(&reports)[..] {
+                ["failingForAnHour"] => {}
+                [] => lost.push((calls, crash)),
+                ref steps => panic!("crash {crash:?} after {calls} calls: {steps:?}"),
+            }
+        }
+    }
+    assert!(matches!(lost[..], [(_, Fault::After)]), "{lost:?}");
+}
+
+#[test]
+fn a_subscription_that_is_enabled_again_and_again_tells_its_owner_once_in_some_hours() {
+    let stage = stage();
+    let began = stage.backend.time();
+    let mut warned = Vec::new();
+    for hour in 0..=18 {
+        for half in [0, 30] {
+            let minutes = Duration::from_mins(60 * hour + half);
+            stage.backend.set_now(began + minutes);
+            let id = stage.another_delivery(&format!("at {minutes:?}"));
+            stage.backend.answer([samples::response(410)]);
+            stage.queue_first(id);
+            let report = stage.handle(stage.backend.receive().unwrap()).unwrap();
+            let gone = HealthChange::Disabled(DisabledReason::EndpointGone);
+            assert_eq!(changes(std::slice::from_ref(&report)), [gone]);
+            warned.extend(steps(&[report]).into_iter().map(|step| (hour, half, step)));
+            stage.change(id, |subscription| {
+                subscription.status = SubscriptionStatus::Active;
+                subscription.disabled = None;
+            });
+        }
+    }
+    assert_eq!(
+        warned,
+        [0, 6, 12, 18].map(|hour| (hour, 0, "disabled")),
+        "nothing else bounds the messages to its contacts"
+    );
+}
+
+#[test]
+fn the_endpoint_is_named_without_its_query() {
+    let stage = stage();
+    stage.change(stage.ids[0], |subscription| {
+        let url = "https://example.com/a/b?token=secret";
+        subscription.url = EndpointUrl::from_stored(url).unwrap();
+    });
+    stage.backend.answer([samples::response(410)]);
+    let report = stage.run_first();
+    let Report::Attempted {
+        warning: Some(warning),
+        ..
+    } = report
+    else {
+        panic!("{report:?}")
+    };
+    let disabled = WarningStep::Disabled(DisabledReason::EndpointGone);
+    assert_eq!(warning.warning.step, disabled);
+    assert_eq!(warning.warning.failing_since, None);
+    assert_eq!(warning.endpoint, "https://example.com/a/b");
 }

@@ -55,6 +55,7 @@ fn held(deliveries: usize) -> (Stage, Vec<DeliveryId>) {
         circuit: Some(circuit),
         hold: Some(hold),
         slow_since: None,
+        warned: None,
     });
     stage.handle_visible();
     assert!(stage.are(&ids, samples::AWAITING_ENDPOINT));

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod access_tokens;
 mod authentication;
+mod cancelling;
 mod cases;
 mod circuit_breaker;
 mod customer_limits;
@@ -17,3 +19,4 @@ mod resending;
 mod shapes;
 mod stage;
 mod testing;
+mod waiting;

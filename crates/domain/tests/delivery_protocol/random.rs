@@ -2,7 +2,7 @@
 //!
 //! Each run draws a plan of steps. Messages are received in any order, some of them twice. Every
 //! call of a port may fail before or after its effect, which ends the run as a crash does. Clocks
-//! are wrong, circuit breakers open, and endpoints are slow, limited or unavailable for long. Sweeps
+//! are wrong, first attempts wait for their time, circuit breakers open, and endpoints are slow, limited or unavailable for long. Sweeps
 //! run at any time, and crash. The queue is purged. Subscriptions are paused, enabled and deleted, and deliveries are
 //! resent. Then all faults stop until no work is left, and the invariants must hold. A failure
 //! prints its shrunk plan, and stores its seed in `proptest-regressions`; the next run tries that
@@ -18,12 +18,13 @@ use webhooks_domain::delivery::{CancelReason, DeliveryStatus, FailureReason, Hol
 use webhooks_domain::health::{CircuitPolicy, Health, Hold, OpenCircuit};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::limits::{Limits, MaxInFlight, RateLimit};
-use webhooks_domain::outbound::WebhookResponse;
+use webhooks_domain::outbound::{WebhookRequest, WebhookResponse};
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::subscription::SubscriptionStatus;
+use webhooks_domain::timestamp::Timestamp;
 use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
-use crate::stage::{Stage, VISIBILITY_TIMEOUT, header, schedule, stage_with, verifies_with};
+use crate::stage::{Stage, VISIBILITY_TIMEOUT, header, schedule, stage_of, verifies_with};
 
 /// The largest error of a clock.
 const MAX_SKEW: Duration = Duration::from_secs(2);
@@ -48,6 +49,11 @@ enum Step {
     Pause(usize),
     Enable(usize),
     Delete(usize),
+    /// The message of this delivery is cancelled.
+    Cancel {
+        pick: usize,
+        faults: Vec<Fault>,
+    },
     /// This delivery is resent.
     Resend {
         pick: usize,
@@ -83,6 +89,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
                 faults,
             }
         });
+    let cancel =
+        (any::<usize>(), faults()).prop_map(|(pick, faults)| Step::Cancel { pick, faults });
     let step = prop_oneof![
         24 => receive,
         6 => faults().prop_map(Step::Sweep),
@@ -90,6 +98,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         12 => (0..2_000_u64).prop_map(|secs| Step::Wait(Duration::from_secs(secs))),
         1 => Just(Step::Purge),
         6 => resend,
+        1 => cancel,
         2 => any::<usize>().prop_map(Step::Pause),
         2 => any::<usize>().prop_map(Step::Enable),
         1 => any::<usize>().prop_map(Step::Delete),
@@ -149,12 +158,15 @@ fn unavailable(open_for: u64) -> Health {
             check_at: circuit.until,
         }),
         slow_since: None,
+        warned: None,
     }
 }
 
-fn deadlines() -> impl Strategy<Value = Vec<Option<u64>>> {
+/// The deadline and the time of the first attempt, in seconds, of each delivery.
+fn times() -> impl Strategy<Value = Vec<(Option<u64>, Option<u64>)>> {
     let deadline = prop_oneof![3 => Just(None), 1 => (0..10_000_u64).prop_map(Some)];
-    proptest::collection::vec(deadline, 1..4)
+    let deliver_at = prop_oneof![3 => Just(None), 1 => (0..5_000_u64).prop_map(Some)];
+    proptest::collection::vec((deadline, deliver_at), 1..4)
 }
 
 /// A stage with a plan, and the results of the run.
@@ -166,6 +178,12 @@ struct Run {
     expiring: BTreeSet<DeliveryId>,
     paused: BTreeSet<DeliveryId>,
     deleted: BTreeSet<DeliveryId>,
+    cancelled: BTreeSet<DeliveryId>,
+    /// The number of requests, and the time, at the last successful cancellation of each delivery that
+    /// nobody has resent since.
+    stopped: BTreeMap<DeliveryId, (usize, Timestamp)>,
+    /// The times before which no attempt may begin.
+    waits: BTreeMap<DeliveryId, Timestamp>,
     /// The numbers of attempts after which each delivery was resent.
     rounds: BTreeMap<DeliveryId, BTreeSet<u32>>,
     /// The violations that were seen during a request.
@@ -178,14 +196,15 @@ impl Run {
         circuit: Option<CircuitPolicy>,
         (limits, is_slow): (Limits, bool),
         outage: Option<u64>,
-        deadlines: &[Option<u64>],
+        times: &[(Option<u64>, Option<u64>)],
         statuses: &[u16],
     ) -> Self {
-        let deadlines: Vec<_> = deadlines
+        let time = |secs: Option<u64>| secs.map(|secs| samples::NOW + Duration::from_secs(secs));
+        let times = times
             .iter()
-            .map(|secs| secs.map(|secs| samples::NOW + Duration::from_secs(secs)))
-            .collect();
-        let mut stage = stage_with(policy.clone(), &deadlines);
+            .map(|&(deadline, wait)| (time(deadline), time(wait)));
+        let times: Vec<_> = times.collect();
+        let mut stage = stage_of(policy.clone(), &times);
         stage.deliver.health_monitor.policy.circuit = circuit;
         for &id in &stage.ids {
             stage.change(id, |subscription| {
@@ -194,13 +213,11 @@ impl Run {
                 subscription.health.slow_since = is_slow.then_some(samples::NOW);
             });
         }
-        let has_deadline = |(id, deadline): (&DeliveryId, &Option<_>)| deadline.map(|_| *id);
-        let expiring = stage
-            .ids
-            .iter()
-            .zip(&deadlines)
-            .filter_map(has_deadline)
-            .collect();
+        let with_times = || stage.ids.iter().zip(&times);
+        let expiring = with_times().filter_map(|(id, (deadline, _))| deadline.map(|_| *id));
+        let expiring = expiring.collect();
+        let waits = with_times().filter_map(|(id, (_, deliver_at))| Some((*id, (*deliver_at)?)));
+        let waits = waits.collect();
         // Long answers, two of which may follow each other.
         let responses = statuses.iter().map(|&status| WebhookResponse {
             body: samples::body(&"no ".repeat(400)),
@@ -221,6 +238,9 @@ impl Run {
             expiring,
             paused: BTreeSet::new(),
             deleted: BTreeSet::new(),
+            cancelled: BTreeSet::new(),
+            stopped: BTreeMap::new(),
+            waits,
             rounds: BTreeMap::new(),
             violations,
         }
@@ -278,6 +298,18 @@ impl Run {
                 let id = id(*pick);
                 self.stage.set_status(id, Some(SubscriptionStatus::Active));
             }
+            Step::Cancel { pick, faults } => {
+                let id = id(*pick);
+                backend.plant(faults.iter().copied());
+                // A failed cancellation may have had its effect.
+                let is_done = self.stage.cancel(id).is_ok();
+                backend.clear_faults();
+                self.cancelled.insert(id);
+                if is_done {
+                    let stopped = (self.requests_of(id).len(), backend.time());
+                    self.stopped.insert(id, stopped);
+                }
+            }
             Step::Resend {
                 pick,
                 skew_ms,
@@ -288,6 +320,7 @@ impl Run {
                 backend.set_skew_ms(*skew_ms);
                 // A failed resend may have had its effect.
                 let _ = self.stage.resend(id);
+                self.stopped.remove(&id);
                 backend.set_skew_ms(0);
                 backend.clear_faults();
                 let rounds = self.rounds.entry(id).or_default();
@@ -333,6 +366,7 @@ impl Run {
             self.check_status(id)?;
             self.check_attempts(id)?;
             self.check_requests(id)?;
+            self.check_stopped(id)?;
             attempts += self.stage.delivery_of(id).attempts.len();
         }
         let requests = self.stage.backend.requests().len();
@@ -378,6 +412,7 @@ impl Run {
             DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted) => {
                 self.deleted.contains(&id)
             }
+            DeliveryStatus::Cancelled(CancelReason::Requested) => self.cancelled.contains(&id),
         };
         prop_assert!(right, "{delivery:?}");
         Ok(())
@@ -386,6 +421,16 @@ impl Run {
     /// Invariants 4 and 5: attempts are contiguous and never early.
     fn check_attempts(&self, id: DeliveryId) -> Result<(), TestCaseError> {
         let attempts = self.stage.delivery_of(id).attempts;
+        // A resend does not wait.
+        let is_resent = self
+            .rounds
+            .get(&id)
+            .is_some_and(|rounds| rounds.contains(&0));
+        if let (Some(first), Some(&wait), false) =
+            (attempts.first(), self.waits.get(&id), is_resent)
+        {
+            prop_assert!(first.at + MAX_SKEW >= wait, "{} is before {wait}", first.at);
+        }
         for (number, attempt) in (1..).zip(&attempts) {
             prop_assert_eq!(attempt.number, number);
         }
@@ -409,14 +454,28 @@ impl Run {
         number - earlier.unwrap_or(&0)
     }
 
+    /// Invariant 7: after a cancellation nothing is sent, unless somebody resends the delivery.
+    fn check_stopped(&self, id: DeliveryId) -> Result<(), TestCaseError> {
+        if let Some(&(before, at)) = self.stopped.get(&id) {
+            let after = self.requests_of(id).split_off(before);
+            let after: Vec<_> = after.into_iter().map(|(sent_at, _)| sent_at).collect();
+            prop_assert!(after.is_empty(), "cancelled at {at}, sent at {after:?}");
+        }
+        Ok(())
+    }
+
+    /// The requests for a delivery, with their times.
+    fn requests_of(&self, id: DeliveryId) -> Vec<(Timestamp, WebhookRequest)> {
+        let message = id.message.to_string();
+        let requests = self.stage.backend.requests().into_iter();
+        requests
+            .filter(|(_, request)| header(request, "webhook-id") == message)
+            .collect()
+    }
+
     /// Invariant 3: the same id and body each time, and a signature for the time of the attempt.
     fn check_requests(&self, id: DeliveryId) -> Result<(), TestCaseError> {
-        let message = id.message.to_string();
-        let requests = self.stage.backend.requests();
-        let ours: Vec<_> = requests
-            .iter()
-            .filter(|(_, request)| header(request, "webhook-id") == message)
-            .collect();
+        let ours = self.requests_of(id);
         for (at, request) in &ours {
             prop_assert_eq!(&request.body, &ours[0].1.body);
             let stamp: i64 = header(request, "webhook-timestamp").parse().unwrap();
@@ -461,11 +520,11 @@ proptest! {
         circuit in circuits(),
         limits in limits(),
         outage in outages(),
-        deadlines in deadlines(),
+        times in times(),
         statuses in statuses(),
         steps in steps(),
     ) {
-        let mut run = Run::new(policy, circuit, limits, outage, &deadlines, &statuses);
+        let mut run = Run::new(policy, circuit, limits, outage, &times, &statuses);
         for step in &steps {
             run.run_step(step);
         }

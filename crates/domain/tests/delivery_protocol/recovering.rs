@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ring::rand::SystemRandom;
-use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason};
+use webhooks_domain::delivery::{
+    CancelReason, Delivery, DeliveryStatus, DeliveryTrigger, FailureReason,
+};
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
-use webhooks_domain::ports::RecoveryTable;
+use webhooks_domain::ports::{CancelTable, RecoveryTable, WriteOutcome};
 use webhooks_domain::recover::{
     Count, CountBudget, RecoverDeliveries, Recoveries, RecoveriesError, Report,
 };
@@ -146,6 +148,12 @@ impl Outage {
             self.stage.handle(message).unwrap();
         }
         self.stage.backend.set_now(end);
+    }
+
+    /// Marks the message of a delivery, as a cancellation does before it reads the deliveries.
+    fn mark_cancelled(&self, id: DeliveryId) -> WriteOutcome {
+        let backend = &self.stage.backend;
+        now(backend.mark_cancelled(&id.message, backend.time())).unwrap()
     }
 
     pub(crate) fn recovery(&self, key: &RecoveryKey) -> Recovery {
@@ -632,6 +640,105 @@ fn a_replay_sends_messages_that_match_now_and_were_never_delivered() {
     let again = outage.start(&replay).unwrap();
     outage.run(&again.key());
     assert_eq!(counts(&outage.recovery(&again.key())), (12, 0, 12));
+}
+
+/// Adds a message that was stored an hour after the start, without a delivery.
+fn missing_message(outage: &Outage, event: &str) -> DeliveryId {
+    let message = samples::message("acme", event);
+    let id = DeliveryId {
+        message: message.id,
+        subscription: outage.stage.ids[0].subscription,
+    };
+    let stored_at = samples::NOW + Duration::from_hours(1);
+    outage.stage.backend.record_message(message, stored_at);
+    id
+}
+
+#[test]
+fn a_running_replay_that_reaches_a_cancelled_message_skips_it() {
+    let outage = failed(0);
+    let [kept, cancelled, late] =
+        ["kept", "cancelled", "late"].map(|event| missing_message(&outage, event));
+    let mut replay = request(RecoveryKind::Replay, 10);
+    replay.range.since = samples::NOW + Duration::from_secs(1);
+    let recovery = outage.start(&replay).unwrap();
+    outage.stage.cancel(cancelled).unwrap();
+    let count = outage.count(&replay, PAGE);
+    assert_eq!((count.count, count.complete), (2, true));
+    outage.page(&recovery.key());
+    assert_eq!(counts(&outage.recovery(&recovery.key())), (3, 2, 1));
+    assert_eq!(outage.stage.backend.delivery(&cancelled), None);
+    // It is cancelled after the replay has queued it: its attempt finds that.
+    assert_eq!(outage.mark_cancelled(late), WriteOutcome::Written);
+    outage.run(&recovery.key());
+    outage.stage.drain();
+    let sent: Vec<_> = outage.requests().into_keys().collect();
+    assert_eq!(sent, [kept.message.to_string()]);
+    let requested = DeliveryStatus::Cancelled(CancelReason::Requested);
+    assert_eq!(outage.stage.delivery_of(late).status, requested);
+}
+
+#[test]
+fn no_recovery_sends_a_cancelled_message() {
+    for statuses in [
+        UndeliveredStatuses::Both,
+        UndeliveredStatuses::Only(UndeliveredStatus::Failed),
+    ] {
+        let outage = outage([FAILED, samples::HELD, FAILED]);
+        let message = samples::message("acme", "resent, then held");
+        let resent = Delivery {
+            trigger: DeliveryTrigger::Resend,
+            status: samples::HELD,
+            created_at: samples::NOW,
+            expires_at: samples::NOW + Duration::from_hours(24 * 90),
+            ..samples::delivery(&message, outage.stage.ids[0].subscription)
+        };
+        let held = resent.id;
+        outage.stage.backend.record_call(message, resent);
+        for id in [outage.ids[0], outage.ids[1], held] {
+            assert_eq!(outage.mark_cancelled(id), WriteOutcome::Written);
+        }
+        let asked = request(RecoveryKind::Recover(statuses), 10);
+        assert_eq!(outage.count(&asked, PAGE).count, 1);
+        let recovery = outage.start(&asked).unwrap();
+        outage.run(&recovery.key());
+        outage.stage.drain();
+        let sent: Vec<_> = outage.requests().into_keys().collect();
+        assert_eq!(sent, [outage.ids[2].message.to_string()]);
+        assert_eq!(outage.status(0), FAILED);
+        let discarded = DeliveryStatus::Cancelled(CancelReason::Discarded);
+        assert_eq!(outage.status(1), discarded);
+        assert_eq!(outage.stage.delivery_of(held).status, discarded);
+        // Somebody asks for this one.
+        outage.stage.resend(outage.ids[0]).unwrap();
+        outage.stage.drain();
+        assert_eq!(outage.status(0), DeliveryStatus::Succeeded);
+    }
+}
+
+#[test]
+fn a_replay_does_not_count_a_delivery_that_waits_for_its_time() {
+    let outage = failed(0);
+    let stage = &outage.stage;
+    let message = Message {
+        deliver_at: Some(stage.backend.time() + Duration::from_hours(24)),
+        ..samples::message("acme", "later")
+    };
+    let id = stage.record_message(&message);
+    let replay = request(RecoveryKind::Replay, 10);
+    let replay = RecoveryRequest {
+        range: Range {
+            until: stage.backend.time() + Duration::from_secs(1),
+            ..replay.range
+        },
+        ..replay
+    };
+    stage.backend.set_now(replay.range.until);
+    let recovery = outage.start(&replay).unwrap();
+    outage.run(&recovery.key());
+    // It, and the first delivery of the stage.
+    assert_eq!(counts(&outage.recovery(&recovery.key())), (2, 0, 2));
+    assert_eq!(stage.delivery_of(id).next_attempt_at, message.deliver_at);
 }
 
 #[test]

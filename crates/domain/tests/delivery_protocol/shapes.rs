@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use webhooks_domain::delivery::{DeliveryStatus, DeliveryTask, FailureReason};
 use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::message::Message;
 use webhooks_domain::outbound::Method;
 use webhooks_domain::payload_shape::MessageLinkTemplate;
 use webhooks_domain::prepare::{MatchedSubscription, prepare};
@@ -132,6 +133,34 @@ fn a_delivery_of_a_deleted_subscription_still_shows_its_body() {
     stage.drain();
     stage.delete();
     assert_eq!(stage.shown_body(id), Ok(br#"{"order": 1}"#.into()));
+}
+
+#[test]
+fn a_transform_outlives_the_wait_for_the_first_attempt() {
+    let stage = idle();
+    stage.update(TRANSFORM);
+    let retention = stage.backend.manage().retention;
+    let day = Duration::from_hours(24);
+    let message = Message {
+        deliver_at: Some(stage.backend.time() + retention),
+        ..samples::message("acme", "waits")
+    };
+    let id = stage.deliver_message(&message);
+    stage.update(r#"{"payloadFormat":"detail"}"#);
+    // The endpoint is down on the first day, and the last attempt comes just before the expiry.
+    stage
+        .backend
+        .set_now(stage.backend.time() + retention + day);
+    stage.backend.answer([samples::response(500)]);
+    stage.drain();
+    stage
+        .backend
+        .set_now(stage.delivery_of(id).expires_at - day);
+    stage.resend(id).unwrap();
+    stage.drain();
+    let shaped = r#"{"order": 1}"#;
+    assert_eq!(stage.bodies()[1..], [shaped, shaped, shaped]);
+    assert_eq!(stage.delivery_of(id).status, DeliveryStatus::Succeeded);
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use ring::rand::SystemRandom;
-use webhooks_domain::deliver::{CustomerLimits, Deliver, DeliverError, HealthMonitor, Report};
+use webhooks_domain::cancel::{Cancel, CancelError, Cancellation};
+use webhooks_domain::deliver::{
+    CustomerLimits, Deliver, DeliverError, HealthMonitor, Report, TokenCache,
+};
 use webhooks_domain::delivery::{Delivery, DeliveryTask};
 use webhooks_domain::due::LongestQueueDelay;
 use webhooks_domain::health::{Health, HealthPolicy, HealthTracker, OpenCircuit};
@@ -13,6 +16,8 @@ use webhooks_domain::ids::{DeliveryId, SubscriptionId};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::WebhookRequest;
 use webhooks_domain::ports::{DeliveryQueue, SubscriptionTable, WriteOutcome};
+use webhooks_domain::prepare::{MatchedSubscription, prepare};
+use webhooks_domain::queue::MAX_QUEUE_DELAY;
 use webhooks_domain::recover::{RecoverDeliveries, Recoveries};
 use webhooks_domain::recovery::{HeldFate, Recovery};
 use webhooks_domain::resend::{Resend, ResendError};
@@ -49,6 +54,7 @@ pub(crate) struct Stage {
     unavailable: TestUnavailable,
     pages: RecoverDeliveries<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
     resend: Resend<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
+    pub(crate) cancel: Cancel<InMemoryBackend, InMemoryBackend>,
 }
 
 /// A stage with one delivery.
@@ -58,11 +64,20 @@ pub(crate) fn stage(policy: RetryPolicy) -> Stage {
 
 /// A stage with one delivery for each of these deadlines.
 pub(crate) fn stage_with(policy: RetryPolicy, deadlines: &[Option<Timestamp>]) -> Stage {
+    let times = deadlines.iter().map(|&deadline| (deadline, None));
+    stage_of(policy, &times.collect::<Vec<_>>())
+}
+
+/// A stage with one delivery for each of these deadlines and times of the first attempt.
+pub(crate) fn stage_of(
+    policy: RetryPolicy,
+    times: &[(Option<Timestamp>, Option<Timestamp>)],
+) -> Stage {
     let backend = InMemoryBackend::default();
     let vault = Vault::new(backend.clone(), backend.clone(), backend.clone());
     let secret = Secret::generate(SecretKind::V1, &SystemRandom::new());
     let mut ids = Vec::new();
-    for (number, &deadline) in (1..).zip(deadlines) {
+    for (number, &(deadline, deliver_at)) in (1..).zip(times) {
         let base = samples::subscription("acme", number);
         let sealed = now(vault.seal(&secret, &base.customer_id, &base.id, 1));
         let subscription = Subscription {
@@ -72,9 +87,11 @@ pub(crate) fn stage_with(policy: RetryPolicy, deadlines: &[Option<Timestamp>]) -
         backend.store_subscription(&subscription);
         let message = Message {
             deadline,
+            deliver_at,
             ..samples::message("acme", &format!("event {number}"))
         };
         let mut delivery = samples::delivery(&message, subscription.id);
+        delivery.next_attempt_at = message.waits_until(samples::NOW);
         delivery.expires_at = samples::NOW + policy.longest_run() + Duration::from_hours(24 * 90);
         ids.push(delivery.id);
         backend.record_call(message, delivery);
@@ -92,6 +109,10 @@ pub(crate) fn stage_with(policy: RetryPolicy, deadlines: &[Option<Timestamp>]) -
             links: None,
         },
         resend: resend(&backend),
+        cancel: Cancel {
+            table: backend.clone(),
+            clock: backend.clone(),
+        },
         backend,
         secret,
         ids,
@@ -133,12 +154,14 @@ pub(crate) fn deliver(backend: &InMemoryBackend, policy: RetryPolicy) -> TestDel
         clock: backend.clone(),
         policy,
         longest_queue_delay: LongestQueueDelay::MAX,
+        request_timeout: Duration::from_secs(15),
         time_for_attempt: Duration::from_secs(17),
         health_monitor: HealthMonitor {
             policy: HealthPolicy::NONE,
             tracker: HealthTracker::default(),
         },
         customer_limits: CustomerLimits::default(),
+        tokens: TokenCache::default(),
         random: SystemRandom::new(),
     }
 }
@@ -169,7 +192,45 @@ pub(crate) fn verifies_with(request: &WebhookRequest, secret: &Secret) -> bool {
 impl Stage {
     /// Queues a delivery's first task, as the workflow does.
     pub(crate) fn queue_first(&self, id: DeliveryId) {
-        self.queue(&DeliveryTask::first(id), Duration::ZERO);
+        let due_at = self.delivery_of(id).next_attempt_at;
+        let now = self.backend.time();
+        let wait = due_at.map_or(Duration::ZERO, |due_at| due_at.since(now));
+        if wait <= MAX_QUEUE_DELAY {
+            self.queue(&DeliveryTask::new(id, 1, due_at), wait);
+        }
+    }
+
+    /// Runs the workflow for an event of the first delivery's subscription. If a run has recorded the
+    /// delivery before, only the task is queued.
+    pub(crate) fn deliver_message(&self, message: &Message) -> DeliveryId {
+        let id = self.record_message(message);
+        let due_at = message.waits_until(self.backend.time());
+        let wait = due_at.map_or(Duration::ZERO, |due_at| due_at.since(self.backend.time()));
+        if wait <= MAX_QUEUE_DELAY {
+            self.queue(&DeliveryTask::new(id, 1, due_at), wait);
+        }
+        id
+    }
+
+    /// Runs the workflow for such an event, until it crashes before it queues the task.
+    pub(crate) fn record_message(&self, message: &Message) -> DeliveryId {
+        let subscription = self.subscription_of(self.ids[0]).unwrap();
+        let delivery = prepare(
+            message,
+            &MatchedSubscription::from(&subscription),
+            self.backend.time(),
+            Duration::from_hours(24 * 90),
+            None,
+        );
+        let id = delivery.id;
+        self.backend.record_call(message.clone(), delivery);
+        id
+    }
+
+    /// Cancels the message of a delivery.
+    pub(crate) fn cancel(&self, id: DeliveryId) -> Result<Cancellation, CancelError> {
+        let customer = samples::customer("acme");
+        now(self.cancel.run(&customer, &id.message, None, 200))
     }
 
     /// Queues a task for a delivery.

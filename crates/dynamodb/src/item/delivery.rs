@@ -8,18 +8,24 @@ use serde_dynamo::Item;
 use webhooks_domain::delivery::{
     AnswerBody, AnswerDigest, Attempt, BodyPlace, Delivery, DeliveryStatus, DeliveryTrigger,
 };
+use webhooks_domain::due::NextAttempt;
 use webhooks_domain::event_type::EventType;
 use webhooks_domain::ids::{CustomerId, DeliveryId, SubscriptionId};
 use webhooks_domain::outbound::{AttemptOutcome, ResponseHeaders, Timings};
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::timestamp::Timestamp;
 
+use crate::due_index::NewEntry;
 use crate::item::{first, is_first, stored_event_type, to_item};
 use crate::key::Key;
 
 /// The item of a new delivery, as the workflow writes it.
 pub fn delivery_item(delivery: &Delivery) -> Item {
-    to_item(&DeliveryItem {
+    to_item(&stored(delivery))
+}
+
+fn stored(delivery: &Delivery) -> DeliveryItem {
+    DeliveryItem {
         key: Key::delivery(&delivery.id),
         id: delivery.id,
         customer_id: delivery.customer_id.clone(),
@@ -37,7 +43,24 @@ pub fn delivery_item(delivery: &Delivery) -> Item {
         created_at: delivery.created_at,
         next_attempt_at: delivery.next_attempt_at,
         expires_at: delivery.expires_at.as_secs(),
+    }
+}
+
+/// The item of a new delivery that waits for its first attempt, as the workflow writes it: it is in
+/// the `due` index.
+pub fn waiting_delivery_item(delivery: &Delivery, next: &NextAttempt) -> Item {
+    to_item(&WaitingItem {
+        item: stored(delivery),
+        due: NewEntry::of(delivery, next),
     })
+}
+
+#[derive(Serialize)]
+struct WaitingItem {
+    #[serde(flatten)]
+    item: DeliveryItem,
+    #[serde(flatten)]
+    due: NewEntry,
 }
 
 /// Returns true for zero, which is not written.

@@ -19,6 +19,8 @@ pub fn message_item(message: &Message, received_at: Timestamp, expires_at: Times
         event_type: message.event_type.clone(),
         time: message.time.clone(),
         deadline: message.deadline,
+        deliver_at: message.deliver_at,
+        cancelled_at: message.cancelled_at,
         is_test: message.is_test,
         received_at,
         payload: message.payload.clone(),
@@ -38,6 +40,10 @@ pub(crate) struct MessageItem {
     time: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deadline: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deliver_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cancelled_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_test: bool,
     received_at: Timestamp,
@@ -65,6 +71,8 @@ impl From<MessageItem> for Message {
             event_type: item.event_type,
             time: item.time,
             deadline: item.deadline,
+            deliver_at: item.deliver_at,
+            cancelled_at: item.cancelled_at,
             is_test: item.is_test,
             payload: item.payload,
         }

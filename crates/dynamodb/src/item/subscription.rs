@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use webhooks_domain::health::{Health, Hold, OpenCircuit};
+use webhooks_domain::health::{FailingStep, Health, Hold, OpenCircuit};
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::outbound::{
     AuthenticationError, EndpointAuthentication, RequestTimeout, SealedCredential,
@@ -57,6 +57,8 @@ pub(crate) struct SubscriptionItem {
     disabled_reason: Option<DisabledReason>,
     #[serde(skip_serializing_if = "Option::is_none")]
     disabled_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled_warned_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<HealthItem>,
     /// Only while it is unhealthy. The updates of its health maintain it.
@@ -118,6 +120,7 @@ impl From<&Subscription> for SubscriptionItem {
             status: subscription.status,
             disabled_reason: subscription.disabled.map(|disabled| disabled.reason),
             disabled_at: subscription.disabled.map(|disabled| disabled.at),
+            disabled_warned_at: subscription.disabled_warned_at,
             health: HealthItem::of(&subscription.health),
             owed_to: subscription.is_unhealthy().then_some(UNHEALTHY),
             due_shard: hold.map(|_| SHARD_OF_SUBSCRIPTIONS),
@@ -175,6 +178,8 @@ pub(crate) struct HealthItem {
     hold_since: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     check_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    warned: Option<FailingStep>,
 }
 
 impl HealthItem {
@@ -187,6 +192,7 @@ impl HealthItem {
             slow_since: health.slow_since,
             hold_since: health.hold.map(|hold| hold.since),
             check_at: health.hold.map(|hold| hold.check_at),
+            warned: health.warned,
         })
     }
 }
@@ -205,6 +211,7 @@ impl From<HealthItem> for Health {
             }),
             slow_since: item.slow_since,
             hold: hold.map(|(since, check_at)| Hold { since, check_at }),
+            warned: item.warned,
         }
     }
 }
@@ -298,6 +305,7 @@ mod tests {
                 reason: DisabledReason::Failing,
                 at: samples::NOW,
             }),
+            disabled_warned_at: Some(samples::NOW),
             health: Health {
                 failing_since: Some(samples::NOW),
                 circuit: Some(OpenCircuit {
@@ -307,6 +315,7 @@ mod tests {
                 }),
                 slow_since: Some(samples::NOW),
                 hold: Some(Hold::released(samples::NOW)),
+                warned: Some(FailingStep::HalfTimeToDisabling),
             },
             ..samples::subscription("acme", 1)
         };
@@ -331,10 +340,12 @@ mod tests {
             }),
             slow_since: Some(samples::NOW),
             hold: Some(Hold::released(samples::NOW)),
+            warned: Some(FailingStep::HalfTimeToDisabling),
         };
         let sealed = (0..20).map(|n| (format!("x-name-{n:02}"), vec![0; 128]));
         let small = Subscription {
             health,
+            disabled_warned_at: Some(samples::NOW),
             version: 1_000_000,
             request_version: 1_000_000,
             ..samples::subscription("acme", 1)
@@ -382,7 +393,11 @@ mod tests {
             .unwrap(),
             ..small.clone()
         };
-        for subscription in [small, large, secret, fields] {
+        let certificate = Subscription {
+            authentication: Some(samples::client_certificate()),
+            ..small.clone()
+        };
+        for subscription in [small, large, secret, fields, certificate] {
             let item = to_item(&SubscriptionItem::from(&subscription));
             let (bytes, counted) = (billed_bytes(item), subscription.size_bytes());
             assert!(bytes <= counted, "{bytes} bytes, counted as {counted}");

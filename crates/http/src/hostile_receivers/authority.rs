@@ -10,6 +10,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{
     RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
 };
@@ -90,7 +91,17 @@ impl Authority {
         raw_tls_receiver(chain, &key, leaf, script)
     }
 
-    fn certify(&self, leaf: &Leaf) -> (Vec<CertificateDer<'static>>, KeyPair) {
+    /// Issues a certificate.
+    pub(super) fn sign(
+        &self,
+        params: &CertificateParams,
+        key: &KeyPair,
+    ) -> CertificateDer<'static> {
+        let certificate = params.signed_by(key, &self.0).unwrap();
+        certificate.der().clone()
+    }
+
+    pub(super) fn certify(&self, leaf: &Leaf) -> (Vec<CertificateDer<'static>>, KeyPair) {
         let (params, key) = leaf.params();
         let certificate = params.signed_by(&key, &self.0).unwrap().der().clone();
         (vec![certificate], key)
@@ -136,17 +147,28 @@ fn raw_tls_receiver(
     leaf: &Leaf,
     script: impl Fn(ServerConnection, TcpStream) -> io::Result<()> + Send + Sync + 'static,
 ) -> Receiver {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&leaf.versions)
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    let config = Arc::new(config);
+    let config = Arc::new(server_config(chain, key, leaf, None));
     Receiver::start(move |stream| {
         let connection = ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
         script(connection, stream)
     })
+}
+
+/// A configuration that verifies client certificates, or asks for none.
+pub(super) fn server_config(
+    chain: Vec<CertificateDer<'static>>,
+    key: &KeyPair,
+    leaf: &Leaf,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> ServerConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    let builder = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&leaf.versions)
+        .unwrap();
+    let builder = match clients {
+        Some(clients) => builder.with_client_cert_verifier(clients),
+        None => builder.with_no_client_auth(),
+    };
+    builder.with_single_cert(chain, key).unwrap()
 }

@@ -9,6 +9,7 @@
 mod addresses;
 mod authority;
 mod body;
+pub(crate) mod client_certificates;
 mod connection;
 mod details;
 mod dns;
@@ -22,6 +23,7 @@ mod request;
 mod status;
 mod timings;
 mod tls;
+mod tokens;
 
 use std::time::{Duration, Instant};
 
@@ -85,6 +87,8 @@ fn request(url: &str) -> WebhookRequest {
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
         body: b"{}".to_vec(),
         timeout: None,
+        spent: Duration::ZERO,
+        identity: None,
     }
 }
 

@@ -50,9 +50,10 @@ fn shape(draft: &Draft) -> Markup {
         (Field::new("transform", "Template").problem(problem).help(html! {
             "With a value as " code { r#"{"text": "An order of <total>"}"# } "."
         }).area(5, &shape.template))
-        button type="submit" name="button" value="tryTransform" {
-            "Try the template on the event of the filter"
-        }
+        (Field::new("example", "Event type to try the template on").problem(problem).help(html! {
+            "Its first example is used. Empty: the event of the filter."
+        }).text(&draft.form.example))
+        button type="submit" name="button" value="tryTransform" { "Try the template" }
         (Field::new("contentType", "Content type").problem(problem).help(html! {
             "Empty: as the content has it, mostly " code { "application/json" } "."
         }).text(&shape.content_type))
@@ -70,6 +71,7 @@ fn is_open(draft: &Draft) -> bool {
         "payloadFields",
         "transformPaths",
         "transform",
+        "example",
         "contentType",
         "method",
         "queryParameters",

@@ -1,7 +1,9 @@
 //! The form that creates or changes an endpoint.
 
 use maud::{Markup, html};
-use webhooks_api_types::{AuthenticationType, Subscription, TransformTestResult};
+use webhooks_api_types::{
+    AuthenticationType, ClientAuthentication, Subscription, TransformTestResult,
+};
 
 use super::settings::authentication_words;
 use super::{Ids, TriedFilter, body};
@@ -86,9 +88,12 @@ pub fn form_page(frame: &Frame, draft: &Draft) -> String {
 
 fn basics(draft: &Draft) -> Markup {
     let (form, problem) = (&draft.form, draft.problem.as_ref());
+    let known = Href::from(Route::EventTypes {
+        customer: draft.customer.clone(),
+    });
     let types = html! {
         "One a line: a type such as " code { "order.created" } ", all below a prefix such as "
-        code { "order.*" } ", or " code { "*" } " for all."
+        code { "order.*" } ", or " code { "*" } " for all. " a href=(known) { "All event types" }
     };
     html! {
         @if draft.subscription.is_some() {
@@ -159,6 +164,13 @@ fn authentication(draft: &Draft) -> Markup {
     let (form, problem) = (&draft.form.authentication, draft.problem.as_ref());
     let kinds = AuthenticationType::ALL.map(|kind| (kind.to_string(), authentication_words(kind)));
     let kinds = [(String::new(), "None")].into_iter().chain(kinds);
+    let places = ClientAuthentication::ALL.map(|place| {
+        let words = match place {
+            ClientAuthentication::Header => "In a header (HTTP Basic)",
+            ClientAuthentication::Body => "In the body",
+        };
+        (place.to_string(), words)
+    });
     html! {
         fieldset {
             legend { "Authentication" }
@@ -166,10 +178,26 @@ fn authentication(draft: &Draft) -> Markup {
                 .select(kinds, &form.kind))
             (Field::new("authenticationUsername", "User name").text(&form.username))
             (Field::new("authenticationHeader", "Header of the key").text(&form.header))
-            (Field::new("authenticationSecret", "New password, token or key").help(html! {
+            (Field::new("tokenUrl", "Token URL").help(html! {
+                "For an access token: where it is requested."
+            }).url(&form.token_url))
+            (Field::new("clientId", "Client id").text(&form.client_id))
+            (Field::new("scope", "Scopes").help(html! { "Separated by spaces." })
+                .text(&form.scope))
+            (Field::new("audience", "Audience").help(html! {
+                "Only if your authorization server requires it."
+            }).text(&form.audience))
+            (Field::new("clientAuthentication", "Client id and secret are sent")
+                .select(places, &form.client_authentication))
+            (Field::new("authenticationSecret", "New password, token, key or client secret").help(html! {
                 "It is encrypted and never shown again. Empty: the current one stays. A change of \
                 the scheme, host or port of the URL removes one that is not entered here."
             }).secret())
+            (Field::new("authenticationCertificate", "New client certificate").help(html! {
+                "In PEM, with those of its authorities below it. It replaces the current one."
+            }).area(2, &form.certificate))
+            (Field::new("authenticationPrivateKey", "Private key of the client certificate")
+                .help(html! { "In PEM. It is encrypted and never shown again." }).area(2, ""))
         }
     }
 }

@@ -4,7 +4,9 @@ use maud::{Markup, html};
 use webhooks_api_types::{
     Authentication, AuthenticationType, PayloadFormat, RetryPolicy, Subscription,
 };
+use webhooks_domain::timestamp::Timestamp;
 
+use super::certificate;
 use crate::delivery::text;
 use crate::endpoints::event_types;
 use crate::frame::Frame;
@@ -25,7 +27,10 @@ pub(super) fn section(frame: &Frame, subscription: &Subscription) -> Markup {
     let headers = !(subscription.headers.is_empty() && subscription.secret_headers.is_empty());
     facts.maybe("Headers", headers.then(|| header_list(subscription)));
     let authentication = subscription.authentication.as_ref();
-    facts.maybe("Authentication", authentication.map(authentication_fact));
+    facts.maybe(
+        "Authentication",
+        authentication.map(|it| authentication_fact(it, frame.now)),
+    );
     let timeout = subscription.timeout_seconds;
     facts.maybe(
         "Time limit of a request",
@@ -80,14 +85,32 @@ fn header_list(subscription: &Subscription) -> Markup {
     }
 }
 
-fn authentication_fact(authentication: &Authentication) -> Markup {
+fn authentication_fact(authentication: &Authentication, now: Timestamp) -> Markup {
     let name = match authentication {
         Authentication::Basic { username: name } | Authentication::ApiKey { header: name } => name,
         Authentication::Bearer {} => "",
+        Authentication::OAuth2 { client_id, .. } => client_id,
+        Authentication::Mtls {
+            subject,
+            issuer,
+            sha256_fingerprint,
+            not_after,
+            ..
+        } => {
+            return html! {
+                (authentication_words(authentication.kind())) ": " (code(subject))
+                ", issued by " (code(issuer)) ", " (certificate::end(not_after, now)) br;
+                "SHA-256 " (code(sha256_fingerprint))
+            };
+        }
     };
     html! {
         (authentication_words(authentication.kind()))
         @if !name.is_empty() { ": " (code(name)) }
+        @if let Authentication::OAuth2 { token_url, scope, .. } = authentication {
+            ", from " (code(token_url))
+            @if let Some(scope) = scope { ", for " (code(scope)) }
+        }
     }
 }
 
@@ -97,6 +120,8 @@ pub(super) fn authentication_words(kind: AuthenticationType) -> &'static str {
         AuthenticationType::Basic => "A user name and a password",
         AuthenticationType::Bearer => "A bearer token",
         AuthenticationType::ApiKey => "A key in a header",
+        AuthenticationType::OAuth2 => "An access token (OAuth 2.0, client credentials)",
+        AuthenticationType::Mtls => "A client certificate",
     }
 }
 

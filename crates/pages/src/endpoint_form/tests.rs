@@ -131,6 +131,59 @@ fn an_authentication_is_kept_replaced_or_removed() {
 }
 
 #[test]
+fn the_settings_of_access_tokens_are_read_and_shown() {
+    let read = EndpointForm::parse(
+        b"url=https://example.com/&authentication=oauth2&tokenUrl=https://login.example.com/token\
+          &clientId=acme&scope=a+b&audience=&clientAuthentication=body&authenticationSecret=new",
+    );
+    let given = json!({
+        "type": "oauth2", "tokenUrl": "https://login.example.com/token", "clientId": "acme",
+        "clientSecret": "new", "scope": "a b", "clientAuthentication": "body",
+    });
+    let patch = json_of(&read.patch(None).unwrap());
+    assert_eq!(patch["authentication"], given);
+    let mut shown = given;
+    shown.as_object_mut().unwrap().remove("clientSecret");
+    let before = subscription(&json!({"authentication": shown}));
+    let mut form = EndpointForm::of(&before);
+    assert_eq!(
+        form.patch(Some(&before)).unwrap(),
+        SubscriptionPatch::default()
+    );
+    form.authentication.client_authentication = "query".to_owned();
+    let refused = form.patch(Some(&before)).unwrap_err();
+    assert!(refused.is_of("authentication"));
+}
+
+#[test]
+fn a_client_certificate_is_kept_or_replaced() {
+    let before = subscription(&json!({"authentication": {
+        "type": "mtls", "subject": "CN=a", "issuer": "CN=b", "sha256Fingerprint": "00",
+        "notBefore": "2026-01-01T00:00:00.000Z", "notAfter": "2027-01-01T00:00:00.000Z",
+    }}));
+    assert_eq!(EndpointForm::of(&before).authentication.kind, "mtls");
+    let body = |certificate: &str, key: &str| {
+        let mut body = url::form_urlencoded::Serializer::new(String::new());
+        body.append_pair("authentication", "mtls");
+        body.append_pair("authenticationCertificate", certificate);
+        body.append_pair("authenticationPrivateKey", key);
+        EndpointForm::parse(body.finish().as_bytes()).authentication
+    };
+    let patch = |authentication: AuthenticationForm| {
+        let mut form = EndpointForm::of(&before);
+        form.authentication = authentication;
+        json_of(&form.patch(Some(&before)).unwrap())
+    };
+    assert_eq!(patch(body("", "")), json!({}));
+    let entered = body("-----BEGIN\r\nAAAA\r\n", "-----BEGIN\r\nBBBB\r\n");
+    assert!(!format!("{entered:?}").contains("BBBB"));
+    let given = json!({
+        "type": "mtls", "certificate": "-----BEGIN\nAAAA", "privateKey": "-----BEGIN\nBBBB",
+    });
+    assert_eq!(patch(entered), json!({"authentication": given}));
+}
+
+#[test]
 fn a_problem_names_its_field() {
     let url = ("url", "https://example.com/");
     let format = ("payloadFormat", "standard");
@@ -196,6 +249,26 @@ fn a_filter_is_tried_on_an_event() {
         assert!(problem.text.contains(text), "{problem:?}");
     }
     assert!(EndpointForm::new().filter_test().is_err());
+}
+
+#[test]
+fn a_transform_is_tried_on_the_example_of_a_type_or_on_the_event() {
+    let fields = [
+        ("button", "tryTransform"),
+        ("transform", "1"),
+        ("event", "{\"detail\":{}}"),
+    ];
+    let on_event = parsed(&fields).transform_test().unwrap();
+    assert_eq!(on_event.event.unwrap().get(), "{\"detail\":{}}");
+    assert_eq!(on_event.example, None);
+    let with_example = [
+        &fields[..2],
+        &[("event", "{"), ("example", "order.created")],
+    ]
+    .concat();
+    let on_example = parsed(&with_example).transform_test().unwrap();
+    assert!(on_example.event.is_none());
+    assert_eq!(on_example.example.as_deref(), Some("order.created"));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use webhooks_api_types::{
-    ActiveSecret, Broken, DeliveriesQuery, Delivery, DeliveryStatus, HourStatistics, Message,
-    Recovery, Statistics, Subscription, UnhealthySubscription,
+    ActiveSecret, Broken, DeliveriesQuery, Delivery, DeliveryStatus, EventType, HourStatistics,
+    Message, Recovery, Statistics, Subscription, UnhealthySubscription,
 };
 use webhooks_pages::delivery::DeliveryView;
 
@@ -22,6 +22,22 @@ fn read<T: DeserializeOwned>(value: &Value) -> T {
 impl Data<'_> {
     fn text(&self, text: &str) -> String {
         (self.foreign)(text)
+    }
+
+    /// An event type that has everything.
+    pub(crate) fn event_type(&self) -> EventType {
+        let t = |text| self.text(text);
+        read(&json!({
+            "name": t("order.placed"), "description": t("A customer has placed an order."),
+            "group": t("Orders"),
+            "schema": {"type": "object", "title": t("Order"), "required": ["total"], "properties": {
+                "total": {"type": "number"}, t("shop"): {"enum": [t("berlin"), t("paris")]},
+            }},
+            "examples": [{"total": 120, t("shop"): t("berlin")}, {"total": 7}],
+            "deprecated": {"replacedBy": t("order.created")},
+            "version": 3, "createdAt": t("2026-10-01T08:00:00.000Z"),
+            "updatedAt": t("2026-11-20T08:00:00.000Z"),
+        }))
     }
 
     /// An endpoint that has everything, and one that is disabled.
@@ -51,6 +67,11 @@ impl Data<'_> {
         let second = json!({
             "id": t("sub_11111111111111111111111111111111"), "customerId": t("cust_1001"),
             "url": t("https://hooks.example.net/"), "eventTypes": [t("*")], "payloadFormat": "event",
+            "authentication": {
+                "type": "mtls", "subject": t("CN=webhooks, O=Example"), "issuer": t("CN=Example CA"),
+                "sha256Fingerprint": t("2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"),
+                "notBefore": t("2026-01-01T00:00:00.000Z"), "notAfter": t("2026-12-05T00:00:00.000Z"),
+            },
             "secrets": [{"version": 1, "kind": "v1a", "publicKey": t("whpk_0123456789")}],
             "retryPolicy": {"maxAttempts": 5, "intervalSeconds": 10, "backoffRate": 2.5, "maxDelaySeconds": 600},
             "status": "disabled", "disabledReason": "endpointGone", "disabledAt": t("2026-11-28T12:00:00.000Z"),

@@ -22,6 +22,7 @@ use webhooks_pages::delivery;
 use webhooks_pages::endpoint::{self, Draft, SecretsView};
 use webhooks_pages::endpoint_form::{EndpointForm, RetryKind};
 use webhooks_pages::endpoints::{self, Endpoints};
+use webhooks_pages::event_types::{self, Deprecated, EventTypeView, EventTypes, ListedType};
 use webhooks_pages::frame::{Capability, CustomerName, Flash, Frame, Tone, Viewer};
 use webhooks_pages::href::Href;
 use webhooks_pages::notices;
@@ -56,6 +57,7 @@ pub(crate) fn pages(
     let mut pages = samples.endpoint_pages();
     pages.extend(samples.delivery_pages());
     pages.extend(samples.recovery_pages());
+    pages.extend(samples.catalogue_pages());
     pages.extend(samples.console_pages());
     pages.extend(samples.notices());
     pages
@@ -283,6 +285,39 @@ impl Samples<'_> {
                 "recovery-done",
                 recoveries::recovery_page(frame, &view("succeeded")),
             ),
+        ]
+    }
+
+    fn catalogue_pages(&self) -> Vec<(&'static str, String)> {
+        let (data, frame) = (&self.data, &self.customer);
+        let listed = |name: &str, group: Option<&str>, deprecated| ListedType {
+            name: self.text(name),
+            group: group.map(|group| self.text(group)),
+            deprecated,
+        };
+        let list = EventTypes {
+            customer: self.text("cust_1001"),
+            query: self.text("o"),
+            types: vec![
+                listed("invoice.paid", Some("Billing"), None),
+                listed("order.created", Some("Orders"), None),
+                listed("order.placed", Some("Orders"), Some(Deprecated)),
+                listed("ping", None, None),
+            ],
+            next_page: Some(2),
+        };
+        let none = EventTypes {
+            customer: self.text("cust_1001"),
+            ..EventTypes::default()
+        };
+        let view = EventTypeView {
+            customer: self.text("cust_1001"),
+            event_type: data.event_type(),
+        };
+        vec![
+            ("event-types", event_types::page(frame, &list)),
+            ("no-event-types", event_types::page(frame, &none)),
+            ("event-type", event_types::type_page(frame, &view)),
         ]
     }
 

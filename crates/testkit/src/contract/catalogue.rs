@@ -1,8 +1,9 @@
 //! The contract of the event catalogue.
 
+use futures_util::future::join_all;
 use webhooks_domain::catalogue::{
-    CatalogueEntry, Deprecation, Description, Documentation, Example, Examples, Group, Schema,
-    TypeName,
+    CatalogueEntry, Deprecation, Description, Documentation, Example, Examples, Group, IndexedType,
+    Schema, TypeIndex, TypeName, ValidatedType, ValidatedTypes, Validation,
 };
 use webhooks_domain::ports::{Addition, CatalogueTable, WriteOutcome};
 
@@ -27,6 +28,7 @@ fn documented(read: &CatalogueEntry) -> CatalogueEntry {
             description: Some(Description::from_stored("An order.".to_owned())),
             group: Some(Group::from_stored("orders".to_owned())),
             schema: Some(Schema::from_stored(r#"{"type": "object"}"#.to_owned())),
+            validation: Validation::Warn,
             examples: Examples::try_from(examples.to_vec()).expect("two"),
             deprecation: Some(Deprecation {
                 replaced_by: Some(TypeName::from_stored("order.v2".to_owned())),
@@ -94,6 +96,75 @@ pub async fn catalogue<S: CatalogueTable>(store: &S) {
         assert_eq!(delete(read).await, WriteOutcome::Conflict);
     }
     assert_eq!(list(None, 9).await, (vec![], false));
+}
+
+/// The index and the list of validated types change with every write of a type, and only then. The
+/// store must have no types before.
+pub async fn catalogue_summaries<S: CatalogueTable>(store: &S) {
+    let must_have = async |entries: &[&CatalogueEntry]| {
+        let indexed = entries.iter();
+        let indexed = indexed.map(|entry| (entry.name.clone(), IndexedType::of(entry)));
+        let index = store.type_index().await.expect("answers");
+        assert_eq!(index, indexed.collect::<TypeIndex>());
+        let validated = entries
+            .iter()
+            .filter_map(|entry| Some((entry.name.to_string(), ValidatedType::of(entry)?)));
+        let types = store.validated_types().await.expect("answers");
+        assert_eq!(types, validated.collect::<ValidatedTypes>());
+    };
+    must_have(&[]).await;
+    let [first, second] =
+        ["types", "expiresAt"].map(|name| entry(&name.parse().expect("a name"), 1));
+    for added in [&first, &second, &first] {
+        store.add_event_type(added).await.expect("answers");
+    }
+    must_have(&[&first, &second]).await;
+    let with = |read: &CatalogueEntry, validation| CatalogueEntry {
+        documentation: Documentation {
+            validation,
+            ..documented(read).documentation
+        },
+        version: read.version + 1,
+        ..read.clone()
+    };
+    let mut current = first.clone();
+    for validation in [
+        Validation::Off,
+        Validation::Warn,
+        Validation::Refuse,
+        Validation::Refuse,
+        Validation::Off,
+        Validation::Warn,
+    ] {
+        let changed = with(&current, validation);
+        for _ in 0..2 {
+            let outcome = store.replace_event_type(&current, &changed).await;
+            outcome.expect("answers");
+        }
+        must_have(&[&changed, &second]).await;
+        current = changed;
+    }
+    let stale = store
+        .replace_event_type(&first, &with(&first, Validation::Off))
+        .await;
+    assert_eq!(stale.expect("answers"), WriteOutcome::Conflict);
+    must_have(&[&current, &second]).await;
+
+    // Writes of different types at the same time do not lose each other.
+    let names = ["c", "d", "e", "f"].map(|name| name.parse().expect("a name"));
+    let added = names.map(|name| with(&entry(&name, 0), Validation::Warn));
+    let writes = added.iter().map(|entry| store.add_event_type(entry));
+    for outcome in join_all(writes).await {
+        assert_eq!(outcome.expect("answers"), Addition::Added);
+    }
+    let mut all = vec![&current, &second];
+    all.extend(&added);
+    must_have(&all).await;
+    for deleted in all {
+        let outcome = store.delete_event_type(deleted).await;
+        assert_eq!(outcome.expect("answers"), WriteOutcome::Written);
+    }
+    must_have(&[]).await;
 }
 
 /// A catalogue with [`MAX_TYPES`](webhooks_domain::catalogue::MAX_TYPES) types takes no more, until one is deleted.

@@ -1,5 +1,6 @@
 //! The contract of customers.
 
+use webhooks_domain::contact::Contacts;
 use webhooks_domain::customer::{Customer, CustomerName};
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::limits::{CustomerLimit, RateLimit};
@@ -49,6 +50,30 @@ pub async fn customers<S: SubscriptionStore + CustomerTable + DeliveryTable>(
     written_before_the_first_subscription(store, &salt).await;
     listed(store, &salt).await;
     limited(store, &salt).await;
+    contacts(store, &salt).await;
+}
+
+/// Contacts are written with the customer, in their order, and can be removed.
+async fn contacts(store: &impl CustomerTable, salt: &str) {
+    let id = samples::customer(&format!("{salt}-contacts"));
+    let mut read: Option<Customer> = None;
+    for (name, addresses) in [
+        ("one", vec!["ops@example.com", "Dev@example.com"]),
+        ("two", vec!["dev@example.com"]),
+        ("three", vec![]),
+    ] {
+        let current = read.clone();
+        let current = current.unwrap_or_else(|| Customer::unwritten(&id, samples::NOW));
+        let addresses = addresses.into_iter().map(str::to_owned).collect();
+        let changed = Customer {
+            contacts: Contacts::of_operator(addresses).expect("addresses"),
+            ..named(&current, name)
+        };
+        let written = write(store, read.as_ref(), &changed).await;
+        assert_eq!(written, WriteOutcome::Written);
+        read = stored(store, &id).await;
+        assert_eq!(read.as_ref(), Some(&changed), "{name}");
+    }
 }
 
 /// The limit of a customer has the version in which it was set.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use webhooks_domain::delivery::{Delivery, DeliveryStatus, DeliveryTrigger};
-use webhooks_domain::due::GRACE;
+use webhooks_domain::due::{GRACE, LongestQueueDelay, NextAttempt};
 use webhooks_domain::health::{Health, Hold};
 use webhooks_domain::message::Message;
 use webhooks_domain::paging::Window;
@@ -169,7 +169,8 @@ pub async fn resuming<S: DeliveryTable + ResendTable + Directory>(
         let undelivered = undelivered.await.expect("answers").entries;
         assert!(undelivered.iter().any(|entry| entry.id == id));
 
-        let resumption = held.resume(DUE).expect("it awaits its endpoint");
+        let next = NextAttempt::plan(DUE, DUE, LongestQueueDelay::MAX);
+        let resumption = held.resume(next).expect("it awaits its endpoint");
         let resumed = store.reopen(&resumption).await.expect("answers");
         assert_eq!(resumed, WriteOutcome::Written);
         let again = store.reopen(&resumption).await.expect("answers");

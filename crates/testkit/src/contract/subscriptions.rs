@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use webhooks_domain::health::{Health, Hold, OpenCircuit};
+use webhooks_domain::health::{FailingStep, Health, Hold, OpenCircuit};
 use webhooks_domain::idempotency::{Fingerprint, IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::ports::{
     Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, SubscriptionStore,
@@ -40,7 +40,10 @@ pub(super) async fn replace(
 
 /// Subscriptions are inserted once, read completely, and changed by version.
 pub async fn subscriptions(store: &impl SubscriptionStore, salt: &str) {
-    let first = samples::subscription(salt, 1);
+    let first = Subscription {
+        authentication: Some(samples::client_certificate()),
+        ..samples::subscription(salt, 1)
+    };
     let customer = first.customer_id.clone();
     let stored = async || store.get(&customer, &first.id).await.expect("answers");
     assert_eq!(stored().await, None);
@@ -140,6 +143,11 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
         let found = store.get(&customer, &id).await.expect("answers");
         found.is_some()
     };
+    let stored = async || {
+        let stored = store.idempotency_record(&customer, &key).await;
+        stored.expect("answers")
+    };
+    assert_eq!(stored().await, None);
     let second = Duration::from_secs(1);
     let in_force = record(1, samples::NOW + second);
     let created = create(&in_force, 1, None).await;
@@ -152,12 +160,14 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
     );
     let other = Some(samples::subscription_id(9));
     let refused = create(&record(2, samples::NOW), 2, other).await;
-    assert_eq!(refused, CreationOutcome::KeyInUse(in_force));
+    assert_eq!(refused, CreationOutcome::KeyInUse(in_force.clone()));
+    assert_eq!(stored().await, Some(in_force));
 
     // A record that names a deleted subscription does not count, nor does an expired one.
     let deleted = Some(samples::subscription_id(1));
     let created = create(&record(2, samples::NOW), 2, deleted).await;
     assert_eq!(created, CreationOutcome::Created);
+    assert_eq!(stored().await, None, "it has expired");
     let created = create(&record(3, samples::NOW + second), 3, None).await;
     assert_eq!(created, CreationOutcome::Created);
 
@@ -267,6 +277,7 @@ pub async fn health(store: &impl SubscriptionStore, salt: &str) {
         circuit: Some(OPEN),
         slow_since: Some(SWEEP),
         hold: Some(Hold::released(DUE)),
+        warned: Some(FailingStep::FailingForADay),
     };
     assert_eq!(change(&now, &worse).await, WriteOutcome::Written);
 
@@ -313,6 +324,8 @@ pub async fn health(store: &impl SubscriptionStore, salt: &str) {
     let now = stored().await.expect("is there");
     assert_eq!(now, enabled, "the reason is removed");
 
+    let now = disabled_again(store, now).await;
+
     // With a new URL the new health replaces whatever was stored. A later observation of the old
     // URL is not written.
     assert_eq!(change(&now, &worse).await, WriteOutcome::Written);
@@ -330,4 +343,31 @@ pub async fn health(store: &impl SubscriptionStore, salt: &str) {
         WriteOutcome::Conflict,
         "the observation belongs to the old URL"
     );
+}
+
+/// The time at which the owner was warned stays, and for some hours also when the subscription is
+/// disabled again. Returns the subscription, which is enabled.
+async fn disabled_again(store: &impl SubscriptionStore, read: Subscription) -> Subscription {
+    let mut now = read;
+    assert_eq!(now.disabled_warned_at, Some(DUE));
+    let again_after = Subscription::DISABLED_WARNED_AGAIN_AFTER;
+    for (at, warned_at) in [
+        (DUE + again_after / 2, DUE),
+        (DUE + again_after, DUE + again_after),
+    ] {
+        let disabled = store.disable(&now, DisabledReason::EndpointGone, at).await;
+        assert_eq!(disabled.expect("answers"), WriteOutcome::Written);
+        let disabled = store.get(&now.customer_id, &now.id).await.expect("answers");
+        let disabled = disabled.expect("is there");
+        assert_eq!(disabled.disabled_warned_at, Some(warned_at));
+        now = Subscription {
+            disabled: None,
+            version: disabled.version + 1,
+            status: SubscriptionStatus::Active,
+            ..disabled.clone()
+        };
+        let written = replace(store, &disabled, &now, HealthFate::Kept).await;
+        assert_eq!(written, ReplacementOutcome::Written);
+    }
+    now
 }

@@ -3,7 +3,10 @@
 use std::ops::Bound;
 
 use webhooks_domain::broken::Readable;
-use webhooks_domain::catalogue::{CatalogueEntry, Documentation, MAX_TYPES, TypeName};
+use webhooks_domain::catalogue::{
+    CatalogueEntry, Documentation, IndexedType, MAX_TYPES, TypeIndex, TypeName, ValidatedType,
+    ValidatedTypes,
+};
 use webhooks_domain::paging::EntryPage;
 use webhooks_domain::ports::{Addition, CatalogueTable, StoreError, WriteOutcome};
 
@@ -55,6 +58,23 @@ impl CatalogueTable for InMemoryBackend {
                 entries: page.map(|(_, found)| Ok(found.clone())).collect(),
                 has_more: rest.next().is_some(),
             }
+        })
+    }
+
+    async fn type_index(&self) -> Result<TypeIndex, StoreError> {
+        self.store(|state| {
+            let types = state.catalogue.iter();
+            let types = types.map(|(name, entry)| (name.clone(), IndexedType::of(entry)));
+            types.collect()
+        })
+    }
+
+    async fn validated_types(&self) -> Result<ValidatedTypes, StoreError> {
+        self.store(|state| {
+            let types = state.catalogue.iter();
+            let types = types
+                .filter_map(|(name, entry)| Some((name.to_string(), ValidatedType::of(entry)?)));
+            types.collect()
         })
     }
 

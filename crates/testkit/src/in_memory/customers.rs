@@ -151,6 +151,11 @@ impl State {
                 {
                     return Some(());
                 }
+                let mut tokens = self.token_records.keys();
+                if let Some(token) = tokens.find(|(customer, _)| customer == id).cloned() {
+                    self.token_records.remove(&token);
+                    return Some(());
+                }
                 let mut keys = self.subscriptions.keys();
                 let key = keys.find(|(customer, _)| customer == id).cloned();
                 let mut former = self.former_requests.keys();

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use webhooks_domain::delivery::{
-    Attempt, Delivery, DeliveryStatus, DeliveryTask, DueEntry, ExchangeId, Reopening, Verdict,
+    Attempt, CancelReason, Delivery, DeliveryStatus, DeliveryTask, DueEntry, ExchangeId, Reopening,
+    Verdict,
 };
-use webhooks_domain::due::{NextAttempt, Shard};
+use webhooks_domain::due::{LongestQueueDelay, NextAttempt, Shard};
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId};
 use webhooks_domain::limits::{CustomerLimit, LimiterChange, LimiterId, LimiterOutcome};
 use webhooks_domain::message::{Message, StoredMessage};
 use webhooks_domain::outbound::ResponseBody;
 use webhooks_domain::ports::{
-    DeliveryReader, DeliveryTable, DueIndex, DuePage, InsertOutcome, LimiterStore, ResendTable,
-    StoreError, WriteOutcome,
+    CancelTable, DeliveryReader, DeliveryTable, DueIndex, DuePage, InsertOutcome, LimiterStore,
+    ResendTable, StoreError, WriteOutcome,
 };
 use webhooks_domain::timestamp::Timestamp;
 
@@ -102,6 +103,23 @@ impl DeliveryTable for InMemoryBackend {
         })
     }
 
+    async fn record_cancelled(
+        &self,
+        id: &DeliveryId,
+        attempt: &Attempt,
+    ) -> Result<WriteOutcome, StoreError> {
+        self.write(|state| match state.delivery_mut(id) {
+            Some(stored)
+                if matches!(stored.status, DeliveryStatus::Cancelled(_))
+                    && stored.next_attempt() == attempt.number =>
+            {
+                stored.attempts.push(attempt.clone());
+                WriteOutcome::Written
+            }
+            _ => WriteOutcome::Conflict,
+        })
+    }
+
     async fn store_body(
         &self,
         id: &ExchangeId,
@@ -121,6 +139,50 @@ impl DeliveryTable for InMemoryBackend {
     ) -> Result<WriteOutcome, StoreError> {
         self.write(|state| {
             state.update_pending(id, attempts, |delivery, due| end(delivery, due, status))
+        })
+    }
+}
+
+impl CancelTable for InMemoryBackend {
+    async fn mark_cancelled(
+        &self,
+        id: &MessageId,
+        at: Timestamp,
+    ) -> Result<WriteOutcome, StoreError> {
+        self.store(|state| {
+            if state.message(id).is_none() {
+                return WriteOutcome::Conflict;
+            }
+            if let Some(stored) = state.messages.get_mut(id) {
+                stored.message.cancelled_at.get_or_insert(at);
+            }
+            WriteOutcome::Written
+        })
+    }
+
+    async fn cancel(&self, read: &Delivery) -> Result<WriteOutcome, StoreError> {
+        let meanwhile = self.state().before_cancelling.take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile(self);
+        }
+        self.write(|state| {
+            let cancelled = match state.delivery_mut(&read.id) {
+                Some(stored)
+                    if stored.status.as_str() == read.status.as_str()
+                        && stored.attempts.len() == read.attempts.len() =>
+                {
+                    stored.status = DeliveryStatus::Cancelled(CancelReason::Requested);
+                    stored.next_attempt_at = None;
+                    true
+                }
+                _ => false,
+            };
+            if !cancelled {
+                return WriteOutcome::Conflict;
+            }
+            state.due.remove(&read.id);
+            state.undelivered.remove(&read.id);
+            WriteOutcome::Written
         })
     }
 }
@@ -290,6 +352,15 @@ impl State {
             DeliveryStatus::Held(_) | DeliveryStatus::Failed(_)
         );
         self.due.remove(&delivery.id);
+        if let (DeliveryStatus::Pending, Some(due_at), []) = (
+            delivery.status,
+            delivery.next_attempt_at,
+            &delivery.attempts[..],
+        ) {
+            // As the workflow writes it.
+            let next = NextAttempt::plan(due_at, self.now(), LongestQueueDelay::MAX);
+            self.due.insert(delivery.id, DueEntry::of(&delivery, &next));
+        }
         if is_undelivered {
             self.undelivered.insert(delivery.id);
         } else {

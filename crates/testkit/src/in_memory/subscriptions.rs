@@ -4,6 +4,7 @@ use std::ops::Bound;
 
 use webhooks_domain::customer::Customer;
 use webhooks_domain::health::Health;
+use webhooks_domain::idempotency::{IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::paging::EntryPage;
 use webhooks_domain::ports::{
@@ -120,6 +121,7 @@ impl SubscriptionTable for InMemoryBackend {
             Some(stored) if stored.version == read.version && stored.health == read.health => {
                 stored.status = SubscriptionStatus::Disabled;
                 stored.disabled = Some(Disabled { reason, at: now });
+                stored.disabled_warned_at = Some(read.disabled_warned_after(now));
                 stored.updated_at = now;
                 stored.version += 1;
                 WriteOutcome::Written
@@ -178,6 +180,18 @@ impl SubscriptionStore for InMemoryBackend {
         self.store(|state| state.create(creation))
     }
 
+    async fn idempotency_record(
+        &self,
+        customer: &CustomerId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<IdempotencyRecord>, StoreError> {
+        self.store(|state| {
+            let now = state.now.unwrap_or(samples::NOW);
+            let found = state.idempotency.get(&(customer.clone(), key.clone()));
+            found.filter(|found| found.expires_at > now).cloned()
+        })
+    }
+
     async fn replace(
         &self,
         replacement: &Replacement<'_>,
@@ -227,6 +241,7 @@ impl SubscriptionStore for InMemoryBackend {
                 state.subscriptions.remove(&key);
                 state.broken.remove(&key);
                 state.keep_former(former);
+                state.token_records.remove(&key);
                 let usage = state.usage.entry(key.0).or_default();
                 *usage = *usage - Usage::of(read);
                 WriteOutcome::Written

@@ -16,10 +16,11 @@ use crate::tools::{ToolSet, Tools};
 use crate::workspace::Workspace;
 
 /// The subfolders for programs of each kind, and for a run's files.
-const FOLDERS: [&str; 5] = [
+const FOLDERS: [&str; 6] = [
     "functions",
     "measured",
     "system-allocator",
+    "peers",
     "work",
     "results",
 ];
@@ -85,15 +86,17 @@ pub(super) fn run(workspace: &Workspace, options: &Options, parts: &[Part]) -> R
     judged
 }
 
-/// Counts programs with stubs. Two builds of the delivery function are only for this purpose.
+/// Counts programs with stubs. Two builds of the delivery function, and that of the programs for
+/// comparison, are only for this purpose.
 fn on_stubs(workspace: &Workspace, folder: &Path, command: &mut Command) -> Result<()> {
     for (variant, name) in [
         (Variant::CountedDelivery, "measured"),
         (Variant::CountedAllocations, "system-allocator"),
+        (Variant::CountedPeers, "peers"),
     ] {
         Programs::build(workspace, variant)?.copy_all(&folder.join(name))?;
     }
-    for name in ["functions", "measured", "system-allocator", "work"] {
+    for name in ["functions", "measured", "system-allocator", "peers", "work"] {
         command.arg(format!("--{name}")).arg(folder.join(name));
     }
     process::run(command)

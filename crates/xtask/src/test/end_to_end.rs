@@ -276,11 +276,14 @@ fn parameters(workflow_type: &str) -> Vec<Parameter> {
         Parameter::new("RetrySchedule", "0,1,1,2,2"),
         // Otherwise a wait that the sweep ends would take at least 15 minutes.
         Parameter::new("LongestQueueDelaySeconds", "5"),
+        // Otherwise a change of an event type applies only after a minute.
+        Parameter::new("EventTypeRefreshSeconds", "1"),
         Parameter::new("WorkflowType", workflow_type),
         Parameter::new("OperatorCustomerId", "operator"),
         Parameter::new("SelfTest", "Enabled"),
         Parameter::new("Monitoring", "Full"),
         Parameter::new("PortalReturnUrls", "https://app.example.com"),
+        Parameter::new("NotificationSender", "webhooks@example.com"),
     ]
 }
 

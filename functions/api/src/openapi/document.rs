@@ -126,8 +126,12 @@ mod tests {
         requests::test_event_type(body::read(&example("Test")).unwrap()).unwrap();
         let trial = body::read(&example("FilterTest")).unwrap();
         assert!(requests::filter_matches(&trial).unwrap());
-        let trial = body::read(&example("TransformTest")).unwrap();
-        requests::transformed(trial).unwrap();
+        let mut trial = body::read(&example("TransformTest")).unwrap();
+        let event = requests::TrialEvent::of(&mut trial).unwrap();
+        let requests::TrialEvent::Given(event) = event else {
+            panic!("{event:?}");
+        };
+        requests::transformed(trial, event.get()).unwrap();
         let now = Timestamp::parse_rfc3339("2026-12-01T00:00:00Z").unwrap();
         requests::recover(body::read(&example("Recover")).unwrap(), now).unwrap();
         requests::replay(body::read(&example("Replay")).unwrap(), now).unwrap();

@@ -1,6 +1,7 @@
 //! Requests about a customer.
 
 use webhooks_api_types as api;
+use webhooks_domain::contact::Contacts;
 use webhooks_domain::customer::CustomerName;
 use webhooks_domain::customers::{CustomerChange, CustomerFields};
 use webhooks_domain::fields::FieldError;
@@ -25,6 +26,7 @@ pub(crate) fn customer_fields(request: api::NewCustomer) -> Result<CustomerField
             request.rate_limit_per_second,
             |rate| whole(rate).try_into(),
         )?,
+        contacts: parsed("contacts", request.contacts, Contacts::of_operator)?.unwrap_or_default(),
     })
 }
 
@@ -42,5 +44,6 @@ pub(crate) fn customer_change(patch: api::CustomerPatch) -> Result<CustomerChang
         rate_limit: change("rateLimitPerSecond", patch.rate_limit_per_second, |rate| {
             whole(rate).try_into()
         })?,
+        contacts: change("contacts", patch.contacts, Contacts::of_operator)?,
     })
 }

@@ -5,24 +5,58 @@ use std::fmt::Display;
 use serde_json::value::RawValue;
 use webhooks_api_types as api;
 use webhooks_domain::catalogue::{
-    Deprecation, Description, Documentation, Example, Examples, Group, Schema, TypeName,
+    Deprecation, Description, Documentation, Example, Examples, Group, Schema, TypeName, Validation,
 };
 use webhooks_domain::fields::FieldError;
+use webhooks_domain::ports::{CompileError, SchemaCompiler};
 
 use super::parsed;
 
-/// Converts a request to the fields of an event type.
+/// Converts a request to the fields of an event type. A schema that checks events must also be
+/// [compiled](check_schema).
 ///
 /// # Errors
 /// The first field that is not valid.
 pub(crate) fn documentation(request: api::NewEventType) -> Result<Documentation, FieldError> {
+    let schema = parsed("schema", request.schema, |json| Schema::parse(json.get()))?;
+    let validation = validation(request.validation.unwrap_or_default());
+    if schema.is_none() && !validation.is_off() {
+        let problem = format!("{} needs a schema", validation.as_str());
+        return Err(FieldError::new("validation", problem));
+    }
     Ok(Documentation {
         description: parsed("description", request.description, Description::try_from)?,
         group: parsed("group", request.group, Group::try_from)?,
-        schema: parsed("schema", request.schema, |json| Schema::parse(json.get()))?,
+        schema,
+        validation,
         examples: parsed("examples", request.examples, |list| examples(&list))?.unwrap_or_default(),
         deprecation: parsed("deprecated", request.deprecated, deprecation)?,
     })
+}
+
+/// Checks that a schema can check events, if it is to do so. Any other schema is kept as it is.
+///
+/// # Errors
+/// If it cannot, or if the compiler does not start.
+pub(crate) fn check_schema(
+    documentation: &Documentation,
+    compiler: &impl SchemaCompiler,
+) -> Result<(), CompileError> {
+    let Some(schema) = &documentation.schema else {
+        return Ok(());
+    };
+    if documentation.validation.is_off() {
+        return Ok(());
+    }
+    compiler.compile(schema).map(|_| ())
+}
+
+fn validation(validation: api::Validation) -> Validation {
+    match validation {
+        api::Validation::Off => Validation::Off,
+        api::Validation::Warn => Validation::Warn,
+        api::Validation::Refuse => Validation::Refuse,
+    }
 }
 
 fn examples(list: &[Box<RawValue>]) -> Result<Examples, String> {
@@ -41,11 +75,57 @@ fn deprecation(deprecation: api::Deprecation) -> Result<Deprecation, impl Displa
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
+    use axum::response::IntoResponse as _;
+    use webhooks_domain::catalogue::Finding;
+    use webhooks_domain::ports::{CompiledSchema, CompilerNotStarted};
+    use webhooks_schema::JsonSchemas;
+
     use super::*;
     use crate::body;
+    use crate::problem::Problem;
+
+    /// The status of the answer.
+    fn status(refused: CompileError) -> StatusCode {
+        Problem::from(refused).into_response().status()
+    }
 
     fn read(body: &str) -> Result<Documentation, FieldError> {
         documentation(body::read(body.as_bytes())?)
+    }
+
+    /// A compiler without memory.
+    struct NeverStarts;
+
+    impl SchemaCompiler for NeverStarts {
+        type Compiled = Nothing;
+
+        fn compile(&self, _: &Schema) -> Result<Nothing, CompileError> {
+            let failure = std::io::Error::from(std::io::ErrorKind::OutOfMemory);
+            Err(CompilerNotStarted(failure).into())
+        }
+    }
+
+    struct Nothing;
+
+    impl CompiledSchema for Nothing {
+        fn check(&self, _: &str) -> Result<(), Finding> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_compiler_that_does_not_start_is_our_failure_and_not_that_of_the_schema() {
+        let with = |validation: &str| {
+            read(&format!(
+                r#"{{"schema": {{}}, "validation": "{validation}"}}"#
+            ))
+            .unwrap()
+        };
+        assert!(check_schema(&with("off"), &NeverStarts).is_ok());
+        let refused = check_schema(&with("warn"), &NeverStarts).unwrap_err();
+        assert_eq!(status(refused), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(check_schema(&with("warn"), &JsonSchemas).is_ok());
     }
 
     #[test]
@@ -55,6 +135,26 @@ mod tests {
         assert_eq!(read.schema.unwrap().as_str(), r#"{"maximum": 1.50}"#);
         let examples: Vec<_> = read.examples.iter().map(Example::as_str).collect();
         assert_eq!(examples, [r#"{"n": 0.10}"#, "{}"]);
+    }
+
+    #[test]
+    fn a_schema_is_checked_only_if_it_checks_events() {
+        let schema = r#"{"$ref": "https://example.com/order.json"}"#;
+        let with = |validation: &str| {
+            read(&format!(
+                r#"{{"schema": {schema}, "validation": "{validation}"}}"#
+            ))
+        };
+        let check = |validation: &str| check_schema(&with(validation).unwrap(), &JsonSchemas);
+        assert!(check("off").is_ok());
+        let refused = check("warn").unwrap_err();
+        assert_eq!(status(refused), StatusCode::UNPROCESSABLE_ENTITY);
+        let wrong = r#"{"validation":"warn","schema":{"properties":{"a":{"type":"text"}}}}"#;
+        let refused = check_schema(&read(wrong).unwrap(), &JsonSchemas).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "at `/properties/a/type`: \"text\" is not valid under any of the schemas listed in the 'anyOf' keyword"
+        );
     }
 
     #[test]
@@ -84,6 +184,14 @@ mod tests {
             (
                 r#"{"examples":[{},{},{},{}]}"#,
                 "examples: must be at most 3, is 4",
+            ),
+            (
+                r#"{"validation":"refuse"}"#,
+                "validation: refuse needs a schema",
+            ),
+            (
+                r#"{"validation":"on"}"#,
+                "validation: must be one of `off`, `warn`, `refuse`",
             ),
             (
                 r#"{"description":""}"#,

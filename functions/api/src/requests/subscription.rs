@@ -5,7 +5,9 @@ use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::filter::Filter;
 use webhooks_domain::manage::SubscriptionChange;
-use webhooks_domain::outbound::authentication::{ApiKey, Basic, Bearer};
+use webhooks_domain::outbound::authentication::{
+    ApiKey, Basic, Bearer, ClientAuthentication, OAuth2,
+};
 use webhooks_domain::outbound::{
     AuthenticationError, Credential, EndpointAuthentication, EndpointPolicy, Method,
     QueryParameters, RequestTimeout,
@@ -69,7 +71,9 @@ pub(crate) fn subscription_change(
         description: change("description", patch.description, Description::try_from)?,
         headers: map_change(patch.headers),
         secret_headers: map_change(patch.secret_headers),
-        authentication: change("authentication", patch.authentication, credential)?,
+        authentication: change("authentication", patch.authentication, |given| {
+            credential(given, endpoints)
+        })?,
         retry_policy: change("retryPolicy", patch.retry_policy, retry_policy)?,
         secret: parsed("secret", patch.secret, |secret| secret.parse())?,
         status,
@@ -110,7 +114,10 @@ fn payload_format(format: api::PayloadFormat) -> PayloadFormat {
     }
 }
 
-fn credential(given: api::NewAuthentication) -> Result<Credential, AuthenticationError> {
+fn credential(
+    given: api::NewAuthentication,
+    endpoints: &EndpointPolicy,
+) -> Result<Credential, AuthenticationError> {
     let (authentication, secret) = match given {
         api::NewAuthentication::Basic { username, password } => {
             (EndpointAuthentication::Basic(Basic { username }), password)
@@ -121,6 +128,31 @@ fn credential(given: api::NewAuthentication) -> Result<Credential, Authenticatio
         api::NewAuthentication::ApiKey { header, value } => {
             (EndpointAuthentication::ApiKey(ApiKey::new(&header)), value)
         }
+        api::NewAuthentication::OAuth2 {
+            token_url,
+            client_id,
+            client_secret,
+            scope,
+            audience,
+            client_authentication,
+        } => {
+            let token_url = endpoints.parse(&token_url);
+            let oauth2 = OAuth2 {
+                token_url: token_url.map_err(AuthenticationError::TokenUrl)?,
+                client_id,
+                scope,
+                audience,
+                client_authentication: match client_authentication.unwrap_or_default() {
+                    api::ClientAuthentication::Header => ClientAuthentication::Header,
+                    api::ClientAuthentication::Body => ClientAuthentication::Body,
+                },
+            };
+            (EndpointAuthentication::OAuth2(oauth2), client_secret)
+        }
+        api::NewAuthentication::Mtls {
+            certificate,
+            private_key,
+        } => return Credential::client_certificate(&certificate, &private_key),
     };
     Credential::new(authentication, secret)
 }
@@ -176,7 +208,7 @@ mod tests {
         assert_eq!(change.secret_headers, one("x-key", "k"));
         assert_eq!(change.metadata, one("plan", "gold"));
         assert!(matches!(&change.authentication, Change::Set(given)
-                if given.header() == ("x-token".to_owned(), "t".to_owned())));
+                if given.header().unwrap() == ("x-token".to_owned(), "t".to_owned())));
     }
 
     #[test]
@@ -196,6 +228,47 @@ mod tests {
             "url: url host `api.example.com`: the operator of this service denies `*.example.com`"
         );
         assert!(change("https://example.com/hook").is_ok());
+    }
+
+    /// Otherwise a token URL would reach what the URL of an endpoint may not.
+    #[test]
+    fn a_token_url_has_the_rules_of_an_endpoint() {
+        let endpoints = EndpointPolicy {
+            denied_hosts: "*.example.com".parse().unwrap(),
+            ..EndpointPolicy::default()
+        };
+        let change = |url: &str| {
+            let body = format!(
+                r#"{{"authentication":{{"type":"oauth2","tokenUrl":"{url}","clientId":"acme","clientSecret":"s3cret"}}}}"#
+            );
+            subscription_change(body::read(body.as_bytes())?, &endpoints)
+        };
+        for url in [
+            "",
+            "/token",
+            "http://login.example.org/token",
+            "https://169.254.169.254/latest/meta-data",
+            "https://127.0.0.1/",
+            "https://localhost/",
+            "https://login.internal/",
+            "https://s3cret@login.example.org/",
+            "https://login.example.org:22/",
+            "https://login.example.org/#s3cret",
+            "https://LOGIN.example.com./token",
+        ] {
+            let refused = change(url).unwrap_err();
+            assert_eq!(refused.field, "authentication", "{url}");
+            let text = refused.to_string();
+            assert!(text.starts_with("authentication: tokenUrl: url"), "{text}");
+            assert!(!text.contains("s3cret"), "{text}");
+        }
+        let given = change("https://LOGIN.example.org:443/token?tenant=a").unwrap();
+        let Change::Set(given) = given.authentication else {
+            panic!("no change")
+        };
+        let oauth2 = given.authentication().oauth2().unwrap();
+        let url = "https://login.example.org/token?tenant=a";
+        assert_eq!(oauth2.token_url.as_str(), url);
     }
 
     #[test]
@@ -257,6 +330,10 @@ mod tests {
                 r#"{"authentication":{"type":"bearer","token":"a\nb"}}"#,
                 "authentication",
             ),
+            (
+                r#"{"authentication":{"type":"oauth2","tokenUrl":"https://example.com/","clientId":"","clientSecret":"s"}}"#,
+                "authentication",
+            ),
             (r#"{"secret":"password"}"#, "secret"),
             (r#"{"secret":null}"#, "secret"),
             (r#"{"payloadFormat":"raw"}"#, "payloadFormat"),
@@ -306,6 +383,9 @@ mod tests {
             r#"{"authentication":{"type":"bearer","token":["hunter2"]}}"#,
             r#"{"authentication":{"type":"bearer","token":"hunter2 "}}"#,
             r#"{"authentication":{"type":"basic","username":"a:b","password":"hunter2"}}"#,
+            r#"{"authentication":{"type":"oauth2","tokenUrl":"http://hunter2@example.com/","clientId":"a","clientSecret":"hunter2"}}"#,
+            r#"{"authentication":{"type":"oauth2","tokenUrl":"https://example.com/","clientId":"a","clientSecret":"hunter2\n"}}"#,
+            r#"{"authentication":{"type":"oauth2","tokenUrl":"https://example.com/","clientId":"a","clientSecret":"hunter2","clientAuthentication":"hunter2"}}"#,
         ] {
             let error = parse(body).unwrap_err();
             assert!(!error.to_string().contains("hunter2"), "{error}");

@@ -88,7 +88,7 @@ fn a_session_that_may_only_view_changes_nothing_of_any_customer() {
         assert!(status.is_client_error(), "{path}: {status}");
         refused += u32::from(status == StatusCode::FORBIDDEN);
     }
-    assert_eq!(refused, 12, "every change needs a capability");
+    assert_eq!(refused, 13, "every change needs a capability");
     assert!(stage.api.events().is_empty());
     assert_eq!(stage.backend.tasks_sent(), 0);
     let status = stage.backend.delivery(&delivery).unwrap().status;

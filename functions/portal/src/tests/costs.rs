@@ -1,5 +1,6 @@
 //! Strangers cost nothing, or a read.
 
+use webhooks_domain::catalogue::Documentation;
 use webhooks_domain::portal_session::PortalCode;
 use webhooks_testkit::Fault;
 
@@ -32,6 +33,7 @@ fn a_malformed_request_costs_no_read() {
         "/customers/a%20b/endpoints",
         "/customers/acme/endpoints/sub_1/deliveries",
         "/customers/acme/deliveries/dlv_1",
+        "/customers/acme/event-types/order.*",
         "/assets/portal.css",
         "/console",
         "/console/unhealthy",
@@ -162,6 +164,28 @@ fn the_page_of_a_delivery_reads_each_item_once() {
     let page = stage.get(&format!("/customers/acme/deliveries/{id}"), &own);
     assert_eq!(page.status(), StatusCode::OK);
     assert!(stage.backend.clear_faults(), "three calls only");
+}
+
+/// The session, and the index of the catalogue or the type.
+#[test]
+fn a_page_of_the_catalogue_costs_one_read() {
+    let stage = Stage::new();
+    for number in 0..200 {
+        catalogue::put(&stage, &format!("order.{number}"), Documentation::default());
+    }
+    let own = stage.visitor("acme");
+    for path in [
+        "event-types",
+        "event-types?q=7&page=2",
+        "event-types/order.1",
+    ] {
+        stage
+            .backend
+            .plant([Fault::None, Fault::None, Fault::Before]);
+        let page = stage.get(&format!("/customers/acme/{path}"), &own);
+        assert_eq!(page.status(), StatusCode::OK, "{path}");
+        assert!(stage.backend.clear_faults(), "{path}: two calls only");
+    }
 }
 
 #[test]

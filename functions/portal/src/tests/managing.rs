@@ -246,6 +246,13 @@ fn a_change_has_the_fields_that_differ_and_the_version_of_the_page() {
         stage.api.event();
     }
 
+    let mut warned = changed.clone();
+    warned["warnings"] = json!([{"field": "eventTypes", "value": "a", "detail": "unknown"}]);
+    stage.api.plan(200, &warned);
+    let answer = submit(&stage, &edit, &form, &cookie);
+    assert_eq!(done(&answer), "changed-unknown");
+    stage.api.event();
+
     stage.api.plan_problem(412, None, "the version is 9");
     let page = submit(&stage, &edit, &form, &cookie);
     assert!(text(&page).contains("the version is 9") && text(&page).contains("value=\"new\""));

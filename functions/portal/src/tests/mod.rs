@@ -1,6 +1,7 @@
 //! The portal on the in-memory backend, with the events that Lambda sends.
 
 mod api;
+mod catalogue;
 mod console;
 mod costs;
 mod entering;

@@ -133,3 +133,75 @@ fn the_result_on_a_page_comes_from_a_cookie_of_ours_and_is_shown_once() {
     };
     assert!(removed.starts_with("__Host-webhooks-done=; Path=/; Max-Age=0;"));
 }
+
+/// A page of a cancellation.
+fn cancellation(next: Option<&str>) -> serde_json::Value {
+    serde_json::json!({
+        "messageId": "msg_9d621ecde980c9e89ef2b0fa0f4cc7e6", "cancelledAt": "2026-11-23T19:15:02.114Z",
+        "cancelled": 200, "due": 0, "ended": 0, "broken": 0, "nextCursor": next,
+    })
+}
+
+#[test]
+fn all_pages_of_a_cancellation_are_requested_within_a_bound() {
+    for (pages, result, requests) in [
+        (2, "cancelled", 2),
+        (5, "cancelled", 5),
+        (6, "cancelled-in-part", 5),
+    ] {
+        let stage = Stage::new();
+        let id = store(&stage, "acme");
+        let cookie = stage.visitor_with("acme", &[Capability::Resend]);
+        for page in 1..=requests {
+            let next = format!("sub_{page:032x}");
+            stage
+                .api
+                .plan(200, &cancellation((page < pages).then_some(&next)));
+        }
+        let form = format!("csrf={}", csrf(&cookie));
+        let cancel = format!("{}/cancel", path("acme", &id));
+        let answer = stage.send(&post(&cancel, &form, Some(&cookie)));
+        assert_eq!(done(&answer), result);
+        let sent: Vec<_> = stage
+            .api
+            .events()
+            .iter()
+            .map(|event| event["rawQueryString"].as_str().unwrap().to_owned())
+            .collect();
+        let wanted = (0..requests).map(|page| match page {
+            0 => String::new(),
+            _ => format!("cursor=sub_{page:032x}"),
+        });
+        assert_eq!(sent, wanted.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_message_is_cancelled_by_the_api_with_the_capability() {
+    let stage = Stage::new();
+    let id = store(&stage, "acme");
+    let cookie = stage.visitor_with("acme", &[Capability::Resend]);
+    let page = path("acme", &id);
+    let cancel = format!("{page}/cancel");
+    let shown = stage.get(&page, &cookie);
+    assert!(text(&shown).contains(&cancel), "{}", text(&shown));
+    let form = format!("csrf={}", csrf(&cookie));
+    stage.api.plan(200, &cancellation(None));
+    let answer = stage.send(&post(&cancel, &form, Some(&cookie)));
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert_eq!(
+        (location(&answer), done(&answer)),
+        (&*page, "cancelled".to_owned())
+    );
+    let message = id.message;
+    let expected = format!("POST /customers/acme/messages/{message}/cancel");
+    assert_eq!(super::api::request_of(&stage.api.event()), expected);
+
+    let without = stage.visitor_with("acme", &[Capability::View, Capability::Manage]);
+    let shown = stage.get(&page, &without);
+    assert!(!text(&shown).contains(&cancel));
+    let form = format!("csrf={}", csrf(&without));
+    let refused = stage.send(&post(&cancel, &form, Some(&without)));
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    assert!(stage.api.events().is_empty());
+}

@@ -1,5 +1,6 @@
 //! Another customer's data cannot be reached.
 
+use webhooks_domain::catalogue::Documentation;
 use webhooks_domain::delivery::Delivery;
 use webhooks_domain::ids::DeliveryId;
 use webhooks_pages::paths::Route;
@@ -35,10 +36,14 @@ pub(super) fn path(pattern: &str, customer: &str, owner: &str, delivery: &Delive
         .replace("{delivery}", &delivery.to_string())
         .replace("{message}", &delivery.message.to_string())
         .replace("{recovery}", &format!("rec_{:032x}", 1))
+        .replace("{event_type}", EVENT_TYPE)
 }
 
+/// The event type of the catalogue, which is the same for all customers.
+const EVENT_TYPE: &str = "order.created";
+
 /// The patterns whose pages exist.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 10] = [
     "/customers/{customer}/endpoints",
     "/customers/{customer}/endpoints/{subscription}",
     "/customers/{customer}/endpoints/new",
@@ -47,6 +52,8 @@ const PAGES: [&str; 8] = [
     "/customers/{customer}/endpoints/{subscription}/deliveries",
     "/customers/{customer}/endpoints/{subscription}/recoveries",
     "/customers/{customer}/deliveries/{delivery}",
+    "/customers/{customer}/event-types",
+    "/customers/{customer}/event-types/{event_type}",
 ];
 
 #[test]
@@ -54,6 +61,7 @@ fn no_path_shows_or_changes_anything_of_another_customer() {
     let stage = Stage::new();
     let own = store(&stage, "acme");
     let foreign = store(&stage, "strangers");
+    catalogue::put(&stage, EVENT_TYPE, Documentation::default());
     let cookie = stage.visitor("acme");
     let form = format!("csrf={}", csrf(&cookie));
     let mut walked = 0;
@@ -66,7 +74,7 @@ fn no_path_shows_or_changes_anything_of_another_customer() {
         let is_page = PAGES.contains(pattern);
         let answer = stage.get(&all_own, &cookie);
         assert_eq!(answer.status() == StatusCode::OK, is_page, "{all_own}");
-        let has_item = *pattern != "/customers/{customer}/endpoints" && !pattern.ends_with("/new");
+        let has_item = pattern.contains("/{subscription}") || pattern.contains("/{delivery}");
         let foreign_customer = path(pattern, "strangers", "strangers", &foreign);
         let foreign_item = path(pattern, "acme", "strangers", &foreign);
         let own_item = path(pattern, "strangers", "acme", &own);

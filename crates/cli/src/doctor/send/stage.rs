@@ -15,6 +15,7 @@ use webhooks_client::{
 };
 use webhooks_domain::event::EventReader;
 use webhooks_domain::ids::{DeliveryId, MessageId};
+use webhooks_domain::manage::{SELF_TEST_CUSTOMER, SELF_TEST_TYPES};
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_self_test::{Run, RunId, Script, Step};
 
@@ -30,7 +31,7 @@ use crate::events;
 
 /// The customer of every run on every stack. So a run finds the subscriptions of an earlier run
 /// that was killed.
-pub(super) const CUSTOMER: &str = "webhooks-doctor-self-test";
+pub(super) const CUSTOMER: &str = SELF_TEST_CUSTOMER;
 
 /// The names in a subscription's metadata that identify its run and the end of that run.
 pub(super) const RUN: &str = "doctorRun";
@@ -95,9 +96,10 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// Returns the event type of a step. No subscription of another run or customer has it.
+    /// Returns the event type of a step. No subscription of another run or customer has it, and it
+    /// needs no catalogue.
     pub(super) fn event_type(&self, step: &str) -> String {
-        format!("doctor.{}.{step}", self.name)
+        event_type_of(&self.name, step)
     }
 
     /// Subscribes the receiver to a step's events, with additional fields.
@@ -335,6 +337,11 @@ fn below_detail(pointer: &str) -> Result<Vec<String>> {
     Ok(names.split('/').map(name).collect())
 }
 
+/// The event type of a step of the run with this name.
+fn event_type_of(run: &str, step: &str) -> String {
+    format!("{SELF_TEST_TYPES}{run}.{step}")
+}
+
 /// Sets a member of an object, and creates the objects on the path to it.
 fn set(within: &mut Value, names: &[String], value: Value) {
     let place = names.iter().fold(within, |object, name| {
@@ -359,6 +366,13 @@ mod tests {
         set(&mut detail, &below_detail("/detail/n").unwrap(), json!("c"));
         assert_eq!(detail["n"], "c");
         assert!(below_detail("/source").is_err());
+    }
+
+    /// The parameter `EventTypesMustBeKnown` refuses other types than these.
+    #[test]
+    fn a_step_has_a_type_that_needs_no_catalogue() {
+        assert!(event_type_of("a1b2", "webhook").starts_with(SELF_TEST_TYPES));
+        assert_eq!(CUSTOMER, SELF_TEST_CUSTOMER);
     }
 
     #[test]

@@ -44,6 +44,13 @@ impl DueEntry {
             .map_or(Duration::ZERO, |due_at| due_at.since(now))
     }
 
+    /// Returns true if the sweep sends its task, because the wait is too long for the queue.
+    pub fn is_left_to_sweep(&self) -> bool {
+        self.task
+            .due_at
+            .is_some_and(|due_at| self.sweep_at < due_at)
+    }
+
     /// Returns true if its attempt is overdue.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.task

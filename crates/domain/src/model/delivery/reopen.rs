@@ -79,17 +79,19 @@ impl Delivery {
     /// that was due when it was held. `None` for any other delivery.
     ///
     /// The number of its attempts and its deadline are checked when the attempt is due.
-    pub fn resume(&self, due_at: Timestamp) -> Option<Reopening<'_>> {
+    pub fn resume(&self, next: NextAttempt) -> Option<Reopening<'_>> {
         self.awaits_endpoint().then(|| Reopening {
             read: self,
-            next: NextAttempt::of_held(due_at),
+            next: next.of_held(),
             round: Round::Same,
         })
     }
 
-    /// The task for its next attempt, if it was resent and there was no attempt since.
+    /// The task for its next attempt, if it was resent or replayed and there was no attempt since. (A
+    /// delivery of an event that waits for its first attempt is neither.)
     pub fn resend_task(&self) -> Option<DeliveryTask> {
         let is_reopened = self.status == DeliveryStatus::Pending
+            && !self.trigger.is_event()
             && self.attempts_made() == self.earlier_attempts
             && self.next_attempt_at.is_some();
         is_reopened.then(|| DeliveryTask::new(self.id, self.next_attempt(), self.next_attempt_at))
@@ -133,7 +135,8 @@ mod tests {
     use super::*;
     use crate::delivery::tests::{NOW, delivery, message_of};
     use crate::delivery::{CancelReason, DeliveryTrigger, FailureReason};
-    use crate::due::LongestQueueDelay;
+    use crate::due::{GRACE, LongestQueueDelay};
+    use crate::queue::MAX_QUEUE_DELAY;
     use std::time::Duration;
 
     fn ended(attempts: u32, status: DeliveryStatus) -> Delivery {
@@ -142,6 +145,10 @@ mod tests {
             next_attempt_at: None,
             ..delivery(attempts)
         }
+    }
+
+    fn planned(wait: Duration) -> NextAttempt {
+        NextAttempt::plan(NOW + wait, NOW, LongestQueueDelay::MAX)
     }
 
     fn reopen_at(delivery: &Delivery, due_at: Timestamp) -> Result<Delivery, ReopenError> {
@@ -160,8 +167,9 @@ mod tests {
             earlier_attempts: 1,
             ..ended(3, UNAVAILABLE)
         };
-        let later = NOW + Duration::from_hours(2);
-        let resumption = held.resume(later).unwrap();
+        let next = planned(Duration::from_mins(10));
+        let later = next.due_at;
+        let resumption = held.resume(next).unwrap();
         let resumed = resumption.reopened();
         assert_eq!(resumed.status, DeliveryStatus::Pending);
         assert_eq!((resumed.earlier_attempts, resumed.next_attempt()), (1, 4));
@@ -169,9 +177,24 @@ mod tests {
         assert_eq!(resumed.next_attempt_at, Some(later));
         let due = resumption.due();
         assert_eq!((due.task.attempt, due.task.due_at), (4, Some(later)));
-        assert!(due.sweep_at > later, "its task is queued at once");
+        assert_eq!(due.sweep_at, later + GRACE, "its task is queued at once");
         for status in [HELD, FAILED, DeliveryStatus::Pending] {
-            assert!(ended(3, status).resume(later).is_none(), "{status:?}");
+            assert!(ended(3, status).resume(next).is_none(), "{status:?}");
+        }
+    }
+
+    #[test]
+    fn a_resumption_never_asks_the_queue_for_a_longer_delay_than_it_has() {
+        let held = ended(0, UNAVAILABLE);
+        for (wait, is_left) in [(Duration::ZERO, false), (MAX_QUEUE_DELAY, false)]
+            .into_iter()
+            .chain([(MAX_QUEUE_DELAY + Duration::from_millis(1), true)])
+            .chain([(Duration::from_hours(24 * 90), true)])
+        {
+            let due = held.resume(planned(wait)).unwrap().due();
+            assert_eq!(due.is_left_to_sweep(), is_left, "{wait:?}");
+            let sent_at = if is_left { due.sweep_at } else { NOW };
+            assert!(due.queue_delay(sent_at) <= MAX_QUEUE_DELAY, "{wait:?}");
         }
     }
 
@@ -226,5 +249,15 @@ mod tests {
             again.status = HELD;
             assert_eq!(again.resend_task(), None);
         }
+        let waiting = Delivery {
+            next_attempt_at: Some(NOW + Duration::from_hours(1)),
+            ..delivery(0)
+        };
+        assert_eq!(waiting.resend_task(), None, "the event names its time");
+        let replayed = Delivery {
+            trigger: DeliveryTrigger::Replay,
+            ..waiting
+        };
+        assert!(replayed.resend_task().is_some());
     }
 }

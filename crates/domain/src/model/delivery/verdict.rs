@@ -151,6 +151,7 @@ mod tests {
             AttemptOutcome::Unreachable,
             // The name may resolve to another address the next time.
             AttemptOutcome::Blocked,
+            AttemptOutcome::NoToken,
         ] {
             let response = WebhookResponse {
                 outcome,

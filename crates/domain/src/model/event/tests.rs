@@ -10,6 +10,7 @@ fn reader() -> EventReader {
         customer_id: "/detail/customerId".parse().unwrap(),
         idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
         deadline: "/detail/webhookDeadline".parse().unwrap(),
+        deliver_at: "/detail/webhookDeliverAt".parse().unwrap(),
     }
 }
 

@@ -128,6 +128,13 @@ impl EndpointUrl {
         &self.0
     }
 
+    /// The URL without its query, for people: a query may contain a secret.
+    pub fn without_query(&self) -> String {
+        let mut url = self.0.clone();
+        url.set_query(None);
+        url.into()
+    }
+
     /// Scheme, host and port, which may be logged.
     pub fn origin(&self) -> String {
         shown_origin(&self.0)

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
+use super::authentication::ClientIdentity;
 use super::{EndpointUrl, Method, RequestTimeout, ResponseHeaders, Timings};
 
 /// The outcome of an attempt. [`Succeeded`](Self::Succeeded) is the only success.
@@ -22,6 +24,8 @@ pub enum AttemptOutcome {
     Unreachable,
     /// The address policy refused an address; nothing was sent.
     Blocked,
+    /// There was no access token for the request, which was not sent.
+    NoToken,
 }
 
 impl AttemptOutcome {
@@ -33,6 +37,7 @@ impl AttemptOutcome {
             Self::TimedOut => "timedOut",
             Self::Unreachable => "unreachable",
             Self::Blocked => "blocked",
+            Self::NoToken => "noToken",
         }
     }
 }
@@ -60,6 +65,10 @@ pub struct WebhookRequest {
     pub body: Vec<u8>,
     /// The time limit of this exchange, if it is shorter than the sender's own.
     pub timeout: Option<RequestTimeout>,
+    /// The time that the attempt has used before, in other requests. It is a part of the limit.
+    pub spent: Duration,
+    /// The client certificate that the connection shows if the endpoint asks for one.
+    pub identity: Option<Box<ClientIdentity>>,
 }
 
 impl fmt::Debug for WebhookRequest {
@@ -72,7 +81,19 @@ impl fmt::Debug for WebhookRequest {
             .field("headers", &names)
             .field("body_bytes", &self.body.len())
             .field("timeout", &self.timeout)
+            .field("spent", &self.spent)
+            .field("has_identity", &self.identity.is_some())
             .finish()
+    }
+}
+
+impl WebhookRequest {
+    /// Sets the value of a header that it has.
+    pub fn set_header(&mut self, name: &str, value: String) {
+        let mut headers = self.headers.iter_mut();
+        if let Some((_, placeholder)) = headers.find(|(header, _)| header == name) {
+            *placeholder = value;
+        }
     }
 }
 
@@ -130,6 +151,21 @@ impl WebhookResponse {
 
     /// The longest `Retry-After` that is returned; an HTTP date takes 29 bytes.
     pub const MAX_RETRY_AFTER_BYTES: usize = 64;
+
+    /// The result of an attempt for which no access token was granted. Nothing was sent.
+    pub fn without_token(error: String, duration: Duration) -> Self {
+        Self {
+            outcome: AttemptOutcome::NoToken,
+            status: None,
+            error: Some(error),
+            addresses: Vec::new(),
+            headers: ResponseHeaders::default(),
+            body: ResponseBody::default(),
+            retry_after: None,
+            duration_ms: u32::try_from(duration.as_millis()).unwrap_or(u32::MAX),
+            timings: Timings::default(),
+        }
+    }
 
     /// Hides secrets that the endpoint has repeated in its response, because headers and body are
     /// stored and shown.
@@ -197,6 +233,7 @@ mod tests {
             AttemptOutcome::TimedOut,
             AttemptOutcome::Unreachable,
             AttemptOutcome::Blocked,
+            AttemptOutcome::NoToken,
         ] {
             let json = serde_json::to_value(outcome).unwrap();
             assert_eq!(json, outcome.as_str());
@@ -260,6 +297,8 @@ mod tests {
             headers: vec![("authorization".to_owned(), "Bearer s3cret".to_owned())],
             body: b"s3cret".to_vec(),
             timeout: None,
+            spent: Duration::ZERO,
+            identity: None,
         };
         let text = format!("{request:?}");
         assert!(text.contains("authorization"), "{text}");

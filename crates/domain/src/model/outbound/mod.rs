@@ -7,6 +7,8 @@
 //! - [`CustomHeaders`] decides which headers a customer may add to a request.
 //! - [`SealedHeaders`] are those of them whose values are stored encrypted.
 //! - [`EndpointAuthentication`] decides how a request authenticates to the endpoint.
+//! - [`GrantedToken`] reads the answers of token endpoints, and [`TokenRecord`] decides when a new
+//!   access token is requested.
 //! - [`ResponseHeaders`] decides which headers of a response are kept.
 //! - [`KeptResponseBytes`] decides how much of a response body is kept.
 //! - [`Method`] and [`QueryParameters`] are the rest of what a customer chooses for a request.
@@ -17,6 +19,7 @@
 //!
 //! All code here is pure. The adapter that resolves, checks and dials is `webhooks-http`.
 
+mod access_token;
 mod address_policy;
 pub mod authentication;
 mod custom_headers;
@@ -33,10 +36,12 @@ mod response_headers;
 mod sealed_headers;
 mod sent_request;
 mod timings;
+mod token_record;
 
+pub use access_token::{AccessToken, GrantedToken, TokenAnswer, TokenError};
 pub use address_policy::{AddressPolicy, BlockedAddress};
 pub use authentication::{
-    AuthenticationError, Credential, EndpointAuthentication, SealedCredential,
+    AuthenticationError, Credential, EndpointAuthentication, OAuth2, SealedCredential,
 };
 pub use custom_headers::{CustomHeaders, CustomHeadersError};
 pub use denied_hosts::{DeniedHost, DeniedHosts, DeniedHostsError};
@@ -52,3 +57,7 @@ pub use response_headers::{ResponseHeaders, cut, legible, legible_lines};
 pub use sealed_headers::SealedHeaders;
 pub use sent_request::{RequestShape, ShownRequest, request_headers};
 pub use timings::Timings;
+pub use token_record::{
+    FailedTokenRequest, SealedToken, TokenGeneration, TokenLease, TokenLife, TokenNeed,
+    TokenRecord, TokenStep,
+};

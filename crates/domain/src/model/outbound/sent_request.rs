@@ -8,7 +8,7 @@ use crate::payload_shape::PayloadShape;
 use crate::timestamp::Timestamp;
 
 /// Our `user-agent`.
-const USER_AGENT: &str = concat!("webhooks/", env!("CARGO_PKG_VERSION"));
+pub(super) const USER_AGENT: &str = concat!("webhooks/", env!("CARGO_PKG_VERSION"));
 
 /// The headers of a request, in order. The sender and [`RequestShape::shown`] use it, so that what
 /// is shown is what was sent.

@@ -37,6 +37,9 @@ impl Admission {
         let Some(subscription) = subscription.map(Box::new) else {
             return Self::Settle(DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted));
         };
+        if delivery.is_cancelled_by(message) {
+            return Self::Settle(DeliveryStatus::Cancelled(CancelReason::Requested));
+        }
         if now > delivery.deadline(message) {
             return Self::Settle(DeliveryStatus::Failed(FailureReason::Expired));
         }

@@ -3,10 +3,19 @@
 use super::DueAttempt;
 use crate::delivery::{DeliveryStatus, FailureReason, Verdict};
 use crate::health::{
-    HealthChange, HealthPolicy, HealthTracker, Observation, ObservedAttempt, is_slow,
+    HealthChange, HealthPolicy, HealthTracker, Observation, ObservedAttempt, Warning, is_slow,
 };
 use crate::ports::{StoreError, SubscriptionTable, WriteOutcome};
 use crate::subscription::DisabledReason;
+
+/// The stored effects of an attempt on its subscription. By default there are none.
+#[derive(Debug, Default)]
+pub(super) struct HealthEffects {
+    /// The changes of health.
+    pub(super) changes: Vec<HealthChange>,
+    /// The warning to the endpoint's owner.
+    pub(super) warning: Option<Warning>,
+}
 
 /// Tracks endpoint health, and acts when it changes.
 #[derive(Debug)]
@@ -28,7 +37,7 @@ impl HealthMonitor {
         due: &DueAttempt<'_>,
         observation: Observation,
         verdict: &Verdict,
-    ) -> Result<Vec<HealthChange>, StoreError> {
+    ) -> Result<HealthEffects, StoreError> {
         let (subscription, now) = (due.subscription, observation.at);
         let health = subscription
             .health
@@ -41,18 +50,27 @@ impl HealthMonitor {
                 .has_failed_for_too_long(&self.policy, now)
                 .then_some(DisabledReason::Failing)
         };
-        let (changes, written) = if let Some(reason) = reason {
+        let (effects, written) = if let Some(reason) = reason {
+            let effects = HealthEffects {
+                changes: vec![HealthChange::Disabled(reason)],
+                warning: subscription
+                    .warns_of_disabling(now)
+                    .then(|| health.disabled_warning(reason)),
+            };
             let disabled = table.disable(subscription, reason, now).await?;
-            (vec![HealthChange::Disabled(reason)], disabled)
+            (effects, disabled)
         } else if health == subscription.health {
-            return Ok(Vec::new());
+            return Ok(HealthEffects::default());
         } else {
-            let written = table.change_health(subscription, &health).await?;
-            (health.changes_since(&subscription.health), written)
+            let effects = HealthEffects {
+                changes: health.changes_since(&subscription.health),
+                warning: health.warning_since(&subscription.health, &self.policy),
+            };
+            (effects, table.change_health(subscription, &health).await?)
         };
         Ok(match written {
-            WriteOutcome::Written => changes,
-            WriteOutcome::Conflict => Vec::new(),
+            WriteOutcome::Written => effects,
+            WriteOutcome::Conflict => HealthEffects::default(),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::delivery::{Attempt, Delivery, DeliveryStatus, DeliveryTrigger, DiscardReason, Verdict};
 use crate::event_type::EventType;
-use crate::health::HealthChange;
+use crate::health::{HealthChange, Warning};
 use crate::ids::CustomerId;
 use crate::timestamp::Timestamp;
 
@@ -24,6 +24,8 @@ pub enum Report {
         summary: DeliverySummary,
         /// The changes of the endpoint's health.
         changes: Vec<HealthChange>,
+        /// The warning to the endpoint's owner. Boxed, because nearly no attempt has one.
+        warning: Option<Box<EndpointWarning>>,
     },
     /// The delivery was set to this status without an attempt.
     Settled(DeliveryStatus, DeliverySummary),
@@ -31,6 +33,15 @@ pub enum Report {
     Deferred(DeferReason),
     /// There was nothing to do.
     Discarded(DiscardReason),
+}
+
+/// A warning to the owner of an endpoint, which is stored and not yet published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointWarning {
+    /// The step, and its times.
+    pub warning: Warning,
+    /// The URL, without its query: that may contain a secret.
+    pub endpoint: String,
 }
 
 /// The parts of a delivery that logs, metrics and operational events need.
@@ -65,6 +76,8 @@ pub enum DeferReason {
     OverLimit,
     /// Its endpoint is slow, so the task moved to the slow queue.
     SlowEndpoint,
+    /// Another run requests the access token that it needs.
+    AwaitsToken,
 }
 
 /// The result of recording an attempt.
@@ -74,6 +87,9 @@ pub enum Recorded {
     Written,
     /// Another run recorded the same attempt first.
     Conflict,
+    /// The delivery was cancelled during the attempt. The attempt was added to it, and changes
+    /// nothing else.
+    AfterCancellation,
     /// The table failed. The task for the next attempt is queued already, and it repeats this
     /// attempt. So this task must not return to the queue: otherwise the number of tasks would
     /// double with each such failure.

@@ -8,6 +8,8 @@ use crate::ports::{Clock, DataKeyStore, KeyService, SubscriptionStore};
 use crate::subscription::Subscription;
 use crate::vault::{Vault, VaultError};
 
+const FIELD: &str = "authentication";
+
 impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
 where
     T: SubscriptionStore,
@@ -34,15 +36,22 @@ where
             Change::Keep => stored.cloned(),
             Change::Remove => None,
             Change::Set(given) if self.is_stored(&given, stored, changed).await? => stored.cloned(),
-            Change::Set(given) => Some(self.vault.seal_credential(&given, changed).await?),
+            Change::Set(given) => {
+                let checked = given.check_at(self.clock.now());
+                checked.map_err(|error| FieldError::new(FIELD, error))?;
+                Some(self.vault.seal_credential(&given, changed).await?)
+            }
         };
         if let Some(SealedCredential { authentication, .. }) = &authentication {
+            let checked = authentication.check_url(&changed.url);
+            checked.map_err(|error| FieldError::new(FIELD, error))?;
             let (headers, secret_headers) = (&changed.headers, &changed.secret_headers);
             let checked = authentication.check_with(headers, secret_headers);
-            let is_secret = || secret_headers.get(authentication.header_name()).is_some();
+            let name = authentication.header_name();
+            let is_secret = || name.is_some_and(|name| secret_headers.get(name).is_some());
             checked.map_err(|error| {
                 let field = match is_given {
-                    true => "authentication",
+                    true => FIELD,
                     false if is_secret() => "secretHeaders",
                     false => "headers",
                 };

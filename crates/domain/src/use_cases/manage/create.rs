@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use crate::catalogue::UnknownType;
 use crate::fields::FieldError;
 use crate::health::Health;
 use crate::idempotency::{Fingerprint, IdempotencyRecord, Once};
@@ -12,7 +13,9 @@ use crate::manage::{MAX_TRIES, Manage, ManageError, SubscriptionChange};
 use crate::metadata::Metadata;
 use crate::outbound::{CustomHeaders, Method, QueryParameters, SealedHeaders};
 use crate::payload_shape::PayloadShape;
-use crate::ports::{Clock, Creation, CreationOutcome, DataKeyStore, KeyService, SubscriptionStore};
+use crate::ports::{
+    CatalogueTable, Clock, Creation, CreationOutcome, DataKeyStore, KeyService, SubscriptionStore,
+};
 use crate::quota::Usage;
 use crate::signing::{SealedSecrets, Secret, SecretKind};
 use crate::subscription::{Subscription, SubscriptionStatus};
@@ -27,11 +30,13 @@ pub struct Created {
     pub secret: Secret,
     /// True if this request has created it.
     pub is_new: bool,
+    /// Its event types that are not in the catalogue. Empty if this request has not created it.
+    pub unknown_types: Vec<UnknownType>,
 }
 
 impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
 where
-    T: SubscriptionStore,
+    T: SubscriptionStore + CatalogueTable,
     S: DataKeyStore,
     K: KeyService,
     C: Clock,
@@ -47,6 +52,16 @@ where
         change: SubscriptionChange,
         once: Option<&Once<'_>>,
     ) -> Result<Created, ManageError> {
+        let wanted = change.event_types.as_ref();
+        let unknown_types = match self.unknown_types(customer, wanted, None).await {
+            Ok(unknown_types) => unknown_types,
+            // The catalogue may have changed since the first request. A creation that is not refused
+            // finds the record with its write.
+            Err(refused @ ManageError::Field(_)) => {
+                return self.created_already(customer, once).await?.ok_or(refused);
+            }
+            Err(failure) => return Err(failure),
+        };
         let (subscription, secret) = self.new_subscription(customer, change).await?;
         let now = self.clock.now();
         let record = match once {
@@ -70,6 +85,7 @@ where
                         subscription,
                         secret,
                         is_new: true,
+                        unknown_types,
                     });
                 }
                 CreationOutcome::KeyInUse(found) => {
@@ -88,6 +104,22 @@ where
         Err(ManageError::Conflict {
             subscription: subscription.id,
         })
+    }
+
+    /// The subscription that an earlier request with this key has created.
+    async fn created_already(
+        &self,
+        customer: &CustomerId,
+        once: Option<&Once<'_>>,
+    ) -> Result<Option<Created>, ManageError> {
+        let Some(Once { key, content }) = once else {
+            return Ok(None);
+        };
+        let Some(record) = self.table.idempotency_record(customer, key).await? else {
+            return Ok(None);
+        };
+        let content = self.vault.fingerprint(content).await?;
+        self.created_before(&record, Some(content)).await
     }
 
     /// Builds the new subscription of a request.
@@ -126,6 +158,7 @@ where
             secrets: SealedSecrets::only(sealed),
             status: SubscriptionStatus::Active,
             disabled: None,
+            disabled_warned_at: None,
             health: Health::default(),
             created_at: now,
             updated_at: now,
@@ -163,6 +196,7 @@ where
             subscription,
             secret,
             is_new: false,
+            unknown_types: Vec::new(),
         }))
     }
 }

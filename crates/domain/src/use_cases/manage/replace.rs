@@ -33,10 +33,12 @@ impl<T: SubscriptionStore, V, C: Clock> Manage<T, V, C> {
         self.replace_keeping(read, changed, former, health, expected)
     }
 
-    /// The requests of a subscription, for the attempts that were made so far.
+    /// The requests of a subscription, for the deliveries that exist already: for the attempts that
+    /// were made so far, and for the shape of their bodies.
     pub(super) fn former_requests(&self, of: &Subscription) -> FormerRequests {
-        // A delivery that has such an attempt exists already.
-        of.former_requests(self.clock.now() + self.retention)
+        // Such a delivery may wait as long as the retention for its first attempt, and expires the
+        // retention after that.
+        of.former_requests(self.clock.now() + self.retention * 2)
     }
 
     /// Replaces a subscription, and keeps these requests of it.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::mem;
 
+use crate::catalogue::UnknownType;
 use crate::fields::FieldError;
 use crate::health::Health;
 use crate::ids::{CustomerId, SubscriptionId};
@@ -10,7 +11,9 @@ use crate::manage::check_version;
 use crate::manage::error::conflict;
 use crate::manage::{ExpectedVersion, Manage, ManageError, SubscriptionChange};
 use crate::outbound::EndpointAuthentication;
-use crate::ports::{Clock, DataKeyStore, HealthFate, KeyService, SubscriptionStore, WriteOutcome};
+use crate::ports::{
+    CatalogueTable, Clock, DataKeyStore, HealthFate, KeyService, SubscriptionStore, WriteOutcome,
+};
 use crate::signing::{SealedSecrets, Secret};
 use crate::subscription::{BrokenSubscription, Subscription, SubscriptionStatus};
 use crate::vault::{Vault, VaultError};
@@ -23,6 +26,8 @@ pub struct Updated {
     pub before: Subscription,
     /// The subscription after the change.
     pub subscription: Subscription,
+    /// The event types that it has gained and that are not in the catalogue.
+    pub unknown_types: Vec<UnknownType>,
 }
 
 impl Updated {
@@ -72,7 +77,7 @@ impl Updated {
 
 impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
 where
-    T: SubscriptionStore,
+    T: SubscriptionStore + CatalogueTable,
     S: DataKeyStore,
     K: KeyService,
     C: Clock,
@@ -97,6 +102,8 @@ where
             }
             shown => shown?,
         };
+        let (wanted, current) = (change.event_types.as_ref(), &before.event_types);
+        let unknown_types = self.unknown_types(customer, wanted, Some(current)).await?;
         let makes_active = change.status == Some(SubscriptionStatus::Active);
         let mut changed = self.changed(&before, change).await?;
         let now = self.clock.now();
@@ -111,6 +118,7 @@ where
             return Ok(Updated {
                 subscription: before.clone(),
                 before,
+                unknown_types,
             });
         }
         if (Subscription {
@@ -124,6 +132,7 @@ where
                 WriteOutcome::Written => Ok(Updated {
                     before,
                     subscription: changed,
+                    unknown_types,
                 }),
                 WriteOutcome::Conflict => Err(conflict(*id, expected)),
             };
@@ -139,6 +148,7 @@ where
         Ok(Updated {
             before,
             subscription,
+            unknown_types,
         })
     }
 
@@ -164,7 +174,12 @@ where
             return Err(FieldError::new(&first.field, problem).into());
         }
         let can_read_requests = broken.can_read_requests();
+        let can_read_types = broken.can_read("eventTypes");
         let before = broken.readable;
+        let customer = &before.customer_id;
+        let wanted = change.event_types.as_ref();
+        let current = can_read_types.then_some(&before.event_types);
+        let unknown_types = self.unknown_types(customer, wanted, current).await?;
         let now = self.clock.now();
         let mut changed = self.changed(&before, change).await?;
         changed.health = before.health.of_new_endpoint(now);
@@ -182,6 +197,7 @@ where
         Ok(Updated {
             before,
             subscription,
+            unknown_types,
         })
     }
 

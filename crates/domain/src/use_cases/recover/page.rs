@@ -202,7 +202,8 @@ where
         let (mut again, mut first, mut resent) = (Vec::new(), Vec::new(), Vec::new());
         let mut discarded = Vec::new();
         for finding in &findings {
-            let next = NextAttempt::plan(times.next(), now, LongestQueueDelay::MAX);
+            let due_at = finding.due_at(times.next());
+            let next = NextAttempt::plan(due_at, now, LongestQueueDelay::MAX);
             if finding.is_sent(&next) {
                 times.take();
             }

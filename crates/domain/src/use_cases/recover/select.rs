@@ -35,8 +35,22 @@ impl Finding {
         let Self::Again(delivery, message) = self else {
             return None;
         };
-        let resumption = delivery.resume(next.due_at);
+        let resumption = delivery.resume(*next);
         resumption.or_else(|| delivery.reopen(message, *next).ok())
+    }
+
+    /// The time of an attempt that could be due at `due_at`: not before the time that the event names
+    /// for its first attempt, unless somebody has resent the delivery to send it earlier.
+    pub(super) fn due_at(&self, due_at: Timestamp) -> Timestamp {
+        match self {
+            Self::Again(delivery, message)
+                if delivery.attempts.is_empty() && delivery.trigger != DeliveryTrigger::Resend =>
+            {
+                message.waits_until(due_at).unwrap_or(due_at)
+            }
+            Self::First(_, message) => message.waits_until(due_at).unwrap_or(due_at),
+            _ => due_at,
+        }
     }
 
     /// Returns true if an attempt is queued, which is due at `next`.
@@ -98,9 +112,20 @@ impl Selection<'_> {
             {
                 Ok(Finding::Discard(delivery))
             }
-            (Some(delivery), RecoveryKind::Release) if delivery.awaits_endpoint() => {
+            // Somebody has resent it after its message was cancelled, and it continues that resend.
+            (Some(delivery), RecoveryKind::Release)
+                if delivery.awaits_endpoint() && !delivery.is_cancelled_by(&stored.message) =>
+            {
                 Ok(Finding::Again(delivery, stored.message))
             }
+            // Only a resend of the one delivery sends a cancelled message.
+            (Some(delivery), _) if stored.message.cancelled_at.is_some() => {
+                Ok(match delivery.status {
+                    DeliveryStatus::Held(_) => Finding::Discard(delivery),
+                    _ => Finding::Nothing,
+                })
+            }
+            (None, _) if stored.message.cancelled_at.is_some() => Ok(Finding::Nothing),
             (Some(_), RecoveryKind::Discard | RecoveryKind::Release)
             | (None, RecoveryKind::Recover(_) | RecoveryKind::Discard | RecoveryKind::Release) => {
                 Ok(Finding::Nothing)

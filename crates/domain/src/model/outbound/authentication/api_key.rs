@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::custom_headers::{check_name, check_value};
-use super::{AuthenticationError, Scheme, check_length};
+use super::{AuthenticationError, HeaderScheme, Scheme, check_length};
 
 /// The name of a header, whose value is the secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,16 +29,18 @@ impl ApiKey {
 }
 
 impl Scheme for ApiKey {
-    fn secret_name(&self) -> &'static str {
-        "value"
-    }
-
     fn size_bytes(&self) -> usize {
         self.header.len()
     }
 
     fn check(&self) -> Result<(), AuthenticationError> {
         check_name(&self.header).map_err(AuthenticationError::Header)
+    }
+}
+
+impl HeaderScheme for ApiKey {
+    fn secret_name(&self) -> &'static str {
+        "value"
     }
 
     fn check_secret(&self, value: &str) -> Result<(), AuthenticationError> {
@@ -50,7 +52,7 @@ impl Scheme for ApiKey {
         &self.header
     }
 
-    fn header_value(&self, value: &str) -> String {
-        value.to_owned()
+    fn header_value(&self, value: &str) -> Option<String> {
+        Some(value.to_owned())
     }
 }

@@ -3,7 +3,7 @@
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::{Deserialize, Serialize};
 
-use super::{AUTHORIZATION, AuthenticationError, Scheme, check_length};
+use super::{AUTHORIZATION, AuthenticationError, HeaderScheme, Scheme, check_length};
 
 /// A user name, whose password is the secret. Both are sent in UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,10 +20,6 @@ impl Basic {
 }
 
 impl Scheme for Basic {
-    fn secret_name(&self) -> &'static str {
-        "password"
-    }
-
     fn size_bytes(&self) -> usize {
         self.username.len()
     }
@@ -41,6 +37,12 @@ impl Scheme for Basic {
         }
         Ok(())
     }
+}
+
+impl HeaderScheme for Basic {
+    fn secret_name(&self) -> &'static str {
+        "password"
+    }
 
     fn check_secret(&self, password: &str) -> Result<(), AuthenticationError> {
         let member = self.secret_name();
@@ -56,8 +58,8 @@ impl Scheme for Basic {
         AUTHORIZATION
     }
 
-    fn header_value(&self, password: &str) -> String {
+    fn header_value(&self, password: &str) -> Option<String> {
         let pair = format!("{}:{password}", self.username);
-        format!("Basic {}", BASE64_STANDARD.encode(pair))
+        Some(format!("Basic {}", BASE64_STANDARD.encode(pair)))
     }
 }

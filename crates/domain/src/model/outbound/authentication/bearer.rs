@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AUTHORIZATION, AuthenticationError, Scheme, check_length};
+use super::{AUTHORIZATION, AuthenticationError, HeaderScheme, Scheme, check_length};
 
 /// A token, which is the secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,16 +14,18 @@ impl Bearer {
 }
 
 impl Scheme for Bearer {
-    fn secret_name(&self) -> &'static str {
-        "token"
-    }
-
     fn size_bytes(&self) -> usize {
         0
     }
 
     fn check(&self) -> Result<(), AuthenticationError> {
         Ok(())
+    }
+}
+
+impl HeaderScheme for Bearer {
+    fn secret_name(&self) -> &'static str {
+        "token"
     }
 
     /// Accepts more than RFC 6750 does, because some issuers put other characters into a token,
@@ -42,7 +44,7 @@ impl Scheme for Bearer {
         AUTHORIZATION
     }
 
-    fn header_value(&self, token: &str) -> String {
-        format!("Bearer {token}")
+    fn header_value(&self, token: &str) -> Option<String> {
+        Some(format!("Bearer {token}"))
     }
 }

@@ -1,14 +1,24 @@
 //! An authentication with its secret: plain, and encrypted.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use super::{AuthenticationError, EndpointAuthentication};
+use super::{
+    AuthenticationError, ClientCertificate, ClientCertificateError, EndpointAuthentication,
+};
+use crate::timestamp::Timestamp;
 
 /// An authentication with its secret. `Debug` does not show the secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
     authentication: EndpointAuthentication,
-    secret: String,
+    secret: Secret,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Secret {
+    Text(String),
+    Certificate(ClientCertificate),
 }
 
 impl Credential {
@@ -16,12 +26,14 @@ impl Credential {
     ///
     /// # Errors
     /// If a part is empty or too long, has characters that it must not have, or is a mask of
-    /// asterisks. No error shows the secret.
+    /// asterisks. No error shows the secret. A client certificate has [its own
+    /// function](Self::client_certificate).
     pub fn new(
         authentication: EndpointAuthentication,
         secret: String,
     ) -> Result<Self, AuthenticationError> {
-        let scheme = authentication.scheme();
+        let scheme = authentication.header_scheme();
+        let scheme = scheme.ok_or(ClientCertificateError::NoCertificate)?;
         scheme.check()?;
         scheme.check_secret(&secret)?;
         if secret.bytes().all(|byte| byte == b'*') {
@@ -30,15 +42,57 @@ impl Credential {
         }
         Ok(Self {
             authentication,
+            secret: Secret::Text(secret),
+        })
+    }
+
+    /// Reads a client certificate, with those of its authorities, and its private key. Each text is
+    /// PEM.
+    ///
+    /// # Errors
+    /// If one of them is not valid, or too large. No error shows a part of the key.
+    pub fn client_certificate(
+        certificate: &str,
+        private_key: &str,
+    ) -> Result<Self, AuthenticationError> {
+        let (mtls, certificate) = ClientCertificate::from_pem(certificate, private_key)?;
+        Ok(Self {
+            authentication: EndpointAuthentication::Mtls(mtls),
+            secret: Secret::Certificate(certificate),
+        })
+    }
+
+    /// A stored credential, which was checked when it was stored. `None` if the secret has another
+    /// form.
+    pub fn from_stored(authentication: EndpointAuthentication, secret: Vec<u8>) -> Option<Self> {
+        let secret = match &authentication {
+            EndpointAuthentication::Mtls(_) => {
+                Secret::Certificate(ClientCertificate::from_stored(&secret)?)
+            }
+            _ => Secret::Text(String::from_utf8(secret).ok()?),
+        };
+        Some(Self {
+            authentication,
             secret,
         })
     }
 
-    /// A stored credential, which was checked when it was stored.
-    pub fn from_stored(authentication: EndpointAuthentication, secret: String) -> Self {
-        Self {
-            authentication,
-            secret,
+    /// The secret in the form in which it is encrypted and stored.
+    pub fn to_stored(&self) -> Cow<'_, [u8]> {
+        match &self.secret {
+            Secret::Text(text) => Cow::Borrowed(text.as_bytes()),
+            Secret::Certificate(certificate) => Cow::Owned(certificate.to_stored()),
+        }
+    }
+
+    /// Checks that it can be used at this time.
+    ///
+    /// # Errors
+    /// If it is a client certificate that is not valid then.
+    pub fn check_at(&self, now: Timestamp) -> Result<(), AuthenticationError> {
+        match &self.authentication {
+            EndpointAuthentication::Mtls(mtls) => Ok(mtls.check_at(now)?),
+            _ => Ok(()),
         }
     }
 
@@ -47,16 +101,29 @@ impl Credential {
         &self.authentication
     }
 
-    /// The secret.
-    pub fn secret(&self) -> &str {
-        &self.secret
+    /// The secret that a request has. `None` if it has none: the key of a client certificate never
+    /// leaves us.
+    pub fn secret(&self) -> Option<&str> {
+        match &self.secret {
+            Secret::Text(text) => Some(text),
+            Secret::Certificate(_) => None,
+        }
     }
 
-    /// The header that authenticates a request: its name in lower case, and its value.
-    pub fn header(&self) -> (String, String) {
-        let scheme = self.authentication.scheme();
+    /// The header that authenticates a request: its name in lower case, and its value. `None` if
+    /// the connection authenticates it, or an access token does.
+    pub fn header(&self) -> Option<(String, String)> {
+        let scheme = self.authentication.header_scheme()?;
         let name = scheme.header_name().to_owned();
-        (name, scheme.header_value(&self.secret))
+        Some((name, scheme.header_value(self.secret()?)?))
+    }
+
+    /// The certificate with which a connection authenticates.
+    pub fn certificate(&self) -> Option<&ClientCertificate> {
+        match &self.secret {
+            Secret::Text(_) => None,
+            Secret::Certificate(certificate) => Some(certificate),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The errors of authentication.
 
-use super::super::CustomHeadersError;
+use super::super::{CustomHeadersError, EndpointUrlError};
+use super::ClientCertificateError;
 
 /// The reason why an authentication is refused. No message shows a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,9 +30,15 @@ pub enum AuthenticationError {
         /// Its name in the API.
         member: &'static str,
     },
+    /// The URL of a token endpoint that breaks a rule for URLs of endpoints.
+    #[error("tokenUrl: {0}")]
+    TokenUrl(EndpointUrlError),
     /// A header that a customer must not set, or whose value it must not have.
     #[error(transparent)]
     Header(CustomHeadersError),
+    /// A client certificate that cannot be used.
+    #[error(transparent)]
+    ClientCertificate(#[from] ClientCertificateError),
     /// A header that is set twice.
     #[error(
         "header `{name}`: must not be in `headers` or `secretHeaders`, because `authentication` \

@@ -1,4 +1,6 @@
-use super::super::CustomHeaders;
+use std::time::Duration;
+
+use super::super::{CustomHeaders, DevelopmentNetworks, EndpointUrl};
 use super::*;
 
 fn basic(username: &str) -> EndpointAuthentication {
@@ -9,6 +11,17 @@ fn basic(username: &str) -> EndpointAuthentication {
 
 fn api_key(header: &str) -> EndpointAuthentication {
     EndpointAuthentication::ApiKey(ApiKey::new(header))
+}
+
+fn oauth2() -> OAuth2 {
+    let url = "https://login.example.com/token?tenant=a";
+    OAuth2 {
+        token_url: EndpointUrl::parse(url, &DevelopmentNetworks::none()).unwrap(),
+        client_id: "s6BhdRkqt3".to_owned(),
+        scope: None,
+        audience: None,
+        client_authentication: ClientAuthentication::Header,
+    }
 }
 
 const BEARER: EndpointAuthentication = EndpointAuthentication::Bearer(Bearer {});
@@ -56,6 +69,7 @@ fn a_request_gets_the_header_of_its_scheme() {
         ),
     ] {
         let header = credential(authentication, secret).unwrap().header();
+        let header = header.unwrap();
         assert_eq!(header, (name.to_owned(), value.to_owned()));
     }
 }
@@ -71,7 +85,8 @@ fn the_longest_credential_is_a_valid_header() {
         let secret = "x".repeat(bytes);
         let (name, value) = credential(authentication.clone(), &secret)
             .unwrap()
-            .header();
+            .header()
+            .unwrap();
         CustomHeaders::new([(name, value)].into()).unwrap();
         let refused = credential(authentication, &(secret + "x")).unwrap_err();
         let words = format!("must have 1 to {bytes} bytes, has {}", bytes + 1);
@@ -159,13 +174,115 @@ fn a_refused_part_is_named_and_the_secret_is_not() {
 }
 
 #[test]
+fn a_refused_part_of_a_client_is_named_and_its_secret_is_not() {
+    let client = |change: fn(&mut OAuth2)| {
+        let mut client = oauth2();
+        change(&mut client);
+        EndpointAuthentication::OAuth2(client)
+    };
+    let visible = "must have only printable ASCII characters and spaces";
+    for (authentication, secret, problem) in [
+        (
+            client(|it| it.client_id = String::new()),
+            "s3cret",
+            "clientId: must have 1 to 256 bytes, has 0",
+        ),
+        (
+            client(|it| it.client_id = "é".to_owned()),
+            "s3cret",
+            &format!("clientId: {visible}"),
+        ),
+        (
+            client(|it| it.audience = Some("a\n".to_owned())),
+            "s3cret",
+            &format!("audience: {visible}"),
+        ),
+        (
+            client(|it| it.scope = Some("a".repeat(1_025))),
+            "s3cret",
+            "scope: must have 1 to 1024 bytes, has 1025",
+        ),
+        (
+            client(|it| it.scope = Some("a  b".to_owned())),
+            "s3cret",
+            "scope: must have only scopes with one space between two of them: printable ASCII \
+             characters other than a quotation mark and a backslash",
+        ),
+        (
+            client(|_| ()),
+            "s3cret\r\n",
+            &format!("clientSecret: {visible}"),
+        ),
+        (
+            client(|_| ()),
+            "***",
+            "clientSecret: must be the secret itself, is a mask of asterisks",
+        ),
+        (
+            client(|_| ()),
+            &"s3cret".repeat(200),
+            "clientSecret: must have 1 to 1024 bytes, has 1200",
+        ),
+    ] {
+        let refused = credential(authentication, secret).unwrap_err().to_string();
+        assert_eq!(refused, problem);
+    }
+    for scope in ["a", "a b", "https://example.com/orders.write openid"] {
+        let mut client = oauth2();
+        client.scope = Some(scope.to_owned());
+        let accepted = credential(EndpointAuthentication::OAuth2(client), "s3cret");
+        assert!(accepted.is_ok(), "{scope}");
+    }
+}
+
+/// The secret is that of RFC 6749 (2.3.1) with characters that must be encoded.
+#[test]
+fn a_client_authenticates_in_the_header_or_in_the_body() {
+    let mut client = oauth2();
+    client.client_id = "a:b".to_owned();
+    client.audience = Some("https://api.example.com/".to_owned());
+    let secret = "7Fjfp0ZBr1KtDRbnfVdmIw&=+ %";
+    let ask = |client: &OAuth2| client.token_request(secret, None, Duration::ZERO);
+    let asked = ask(&client);
+    let basic = "a%3Ab:7Fjfp0ZBr1KtDRbnfVdmIw%26%3D%2B+%25";
+    let basic = format!(
+        "Basic {}",
+        base64::Engine::encode(&base64::prelude::BASE64_STANDARD, basic)
+    );
+    let authorization = ("authorization".to_owned(), basic);
+    assert!(
+        asked.headers.contains(&authorization),
+        "{:?}",
+        asked.headers
+    );
+    let body = "grant_type=client_credentials&audience=https%3A%2F%2Fapi.example.com%2F";
+    assert_eq!(String::from_utf8(asked.body).unwrap(), body);
+    assert_eq!(asked.url, client.token_url);
+
+    client.client_authentication = ClientAuthentication::Body;
+    let asked = ask(&client);
+    let mut names = asked.headers.iter().map(|(name, _)| name.as_str());
+    assert!(names.all(|name| name != "authorization"));
+    let body = format!("{body}&client_id=a%3Ab&client_secret=7Fjfp0ZBr1KtDRbnfVdmIw%26%3D%2B+%25");
+    assert_eq!(String::from_utf8(asked.body).unwrap(), body);
+}
+
+/// A request gets an access token, and never the client's secret.
+#[test]
+fn the_secret_of_a_client_is_no_header() {
+    let client = credential(EndpointAuthentication::OAuth2(oauth2()), "s3cret").unwrap();
+    assert_eq!(client.header(), None);
+    assert_eq!(client.authentication().header_name(), Some("authorization"));
+}
+
+#[test]
 fn no_other_header_has_the_name() {
     let plain =
         |name: &str| CustomHeaders::new([(name.to_owned(), "v".to_owned())].into()).unwrap();
     let sealed = |name: &str| SealedHeaders::from_stored([(name.to_owned(), vec![0; 30])]);
     let none = (CustomHeaders::default(), SealedHeaders::default());
     for authentication in [basic("a"), BEARER, api_key("x-key")] {
-        let name = authentication.header_name();
+        let name = authentication.header_name().unwrap();
         let in_use = Err(AuthenticationError::HeaderInUse {
             name: name.to_owned(),
         });
@@ -188,6 +305,19 @@ fn the_stored_form_has_a_type() {
         (basic("ann"), r#"{"type":"basic","username":"ann"}"#),
         (BEARER, r#"{"type":"bearer"}"#),
         (api_key("X-Key"), r#"{"type":"apiKey","header":"x-key"}"#),
+        (
+            EndpointAuthentication::OAuth2(oauth2()),
+            r#"{"type":"oauth2","tokenUrl":"https://login.example.com/token?tenant=a","clientId":"s6BhdRkqt3"}"#,
+        ),
+        (
+            EndpointAuthentication::OAuth2(OAuth2 {
+                scope: Some("a b".to_owned()),
+                audience: Some("c".to_owned()),
+                client_authentication: ClientAuthentication::Body,
+                ..oauth2()
+            }),
+            r#"{"type":"oauth2","tokenUrl":"https://login.example.com/token?tenant=a","clientId":"s6BhdRkqt3","scope":"a b","audience":"c","clientAuthentication":"body"}"#,
+        ),
     ] {
         assert_eq!(serde_json::to_string(&authentication).unwrap(), json);
         let read: EndpointAuthentication = serde_json::from_str(json).unwrap();

@@ -1,0 +1,102 @@
+//! The minimum of a delivery with its exchanges with AWS: a function of `lambda_runtime` that
+//! makes the recorded calls and webhooks of a batch, and nothing else. It does not read the
+//! answers, and decides nothing.
+//!
+//! `EXCHANGES_FILE` names the [`Exchanges`]. The other variables are those of a function, and
+//! `BENCH_AUTHORITY_FILE`.
+
+use std::{env, fs, net::SocketAddr};
+
+use bench_peers::{AwsCall, AwsSigner, Result, Server, Webhook};
+use futures_util::future::try_join_all;
+use http::Uri;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
+
+/// The exchanges of a batch.
+#[derive(Deserialize)]
+struct Exchanges {
+    /// The calls before the webhooks, one after the other.
+    before: Vec<AwsCall>,
+    /// The calls after the webhooks: as many as there are webhooks, each after its own.
+    after: Vec<AwsCall>,
+    /// The URL of the webhooks.
+    url: String,
+    /// The address behind the URL.
+    address: SocketAddr,
+    secret: String,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+struct Deliverer {
+    exchanges: Exchanges,
+    aws: Server,
+    signer: AwsSigner,
+    endpoint: Server,
+    webhook: Webhook,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> std::result::Result<(), Error> {
+    let deliverer = &Deliverer::from_environment()?;
+    run(service_fn(async |_: LambdaEvent<Box<RawValue>>| {
+        deliverer.deliver().await?;
+        Ok::<Value, Error>(json!({"batchItemFailures": []}))
+    }))
+    .await
+}
+
+/// Reads a variable.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "not a function of ours: it has no `Environment`"
+)]
+fn variable(name: &str) -> Result<String> {
+    Ok(env::var(name)?)
+}
+
+impl Deliverer {
+    fn from_environment() -> Result<Self> {
+        let exchanges = fs::read(variable("EXCHANGES_FILE")?)?;
+        let exchanges: Exchanges = serde_json::from_slice(&exchanges)?;
+        let authority = variable("BENCH_AUTHORITY_FILE")?;
+        let aws: Uri = variable("AWS_ENDPOINT_URL")?.parse()?;
+        let host = aws.authority().ok_or("a url without a host")?.to_string();
+        let url: Uri = exchanges.url.parse()?;
+        Ok(Self {
+            aws: Server::new(&aws, host.parse()?, &authority)?,
+            signer: AwsSigner::new(
+                host,
+                variable("AWS_REGION")?,
+                variable("AWS_ACCESS_KEY_ID")?,
+                variable("AWS_SECRET_ACCESS_KEY")?,
+            ),
+            endpoint: Server::new(&url, exchanges.address, &authority)?,
+            webhook: Webhook::new(
+                url.path(),
+                &exchanges.secret,
+                exchanges.headers.clone(),
+                exchanges.body.clone().into_bytes(),
+            )?,
+            exchanges,
+        })
+    }
+
+    async fn deliver(&self) -> Result<()> {
+        for call in &self.exchanges.before {
+            self.call(call).await?;
+        }
+        try_join_all(self.exchanges.after.iter().map(async |call| {
+            self.endpoint.exchange(self.webhook.request()?).await?;
+            self.call(call).await
+        }))
+        .await?;
+        Ok(())
+    }
+
+    async fn call(&self, call: &AwsCall) -> Result<()> {
+        self.aws.exchange(self.signer.request(call)?).await
+    }
+}
