@@ -49,6 +49,7 @@ fn published(kind: Kind) -> Value {
             endpoint: "https://example.com/a".to_owned(),
             failing_since: Some("2026-05-07T15:02:44.090Z".to_owned()),
             disabled_at: Some("2026-05-12T15:02:44.090Z".to_owned()),
+            certificate_not_after: Some("2026-06-01T00:00:00.000Z".to_owned()),
             last_attempt: last_attempt(),
             contacts: vec!["ops@example.com".to_owned()],
         }),

@@ -47,6 +47,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     ] {
         contract::subscriptions(store, salt).await;
         Box::pin(contract::health(store, salt)).await;
+        Box::pin(contract::certificate_warnings(store, salt)).await;
         contract::unhealthy(store, salt).await;
         contract::holds(store, salt).await;
         contract::resuming(store, salt, put).await;

@@ -12,6 +12,8 @@ fn the_in_memory_backend_passes_the_contract_suites() {
         .now_or_never()
         .unwrap();
     contract::health(&backend, "acme").now_or_never().unwrap();
+    let warnings = contract::certificate_warnings(&backend, "acme");
+    warnings.now_or_never().unwrap();
     contract::unhealthy(&backend, "acme")
         .now_or_never()
         .unwrap();

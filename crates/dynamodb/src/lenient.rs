@@ -102,6 +102,7 @@ pub(crate) fn read(
             .zip(fields.harmless("disabledAt"))
             .map(|(reason, at)| Disabled { reason, at }),
         disabled_warned_at: fields.harmless("disabledWarnedAt"),
+        certificate_warned_at: fields.harmless("certificateWarnedAt"),
         health: fields
             .harmless::<HealthItem>("health")
             .map(Health::from)
@@ -253,7 +254,7 @@ mod tests {
     use webhooks_testkit::samples;
 
     /// The attributes that do not affect deliveries.
-    const HARMLESS: [&str; 10] = [
+    const HARMLESS: [&str; 11] = [
         "description",
         "metadata",
         "timeoutSeconds",
@@ -261,6 +262,7 @@ mod tests {
         "disabledReason",
         "disabledAt",
         "disabledWarnedAt",
+        "certificateWarnedAt",
         "createdAt",
         "updatedAt",
         "requestVersion",

@@ -173,6 +173,31 @@ impl SubscriptionTable for DynamoStore {
             .await;
         write_outcome(result, "disable subscription")
     }
+
+    async fn note_certificate_warning(
+        &self,
+        read: &Subscription,
+        now: Timestamp,
+    ) -> Result<WriteOutcome, StoreError> {
+        let key = Key::subscription(&read.customer_id, &read.id);
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&key)))
+            .update_expression("SET certificateWarnedAt = :now")
+            .expression_attribute_values(":now", number(now.as_millis()))
+            .expression_attribute_values(":version", number(read.version));
+        let update = match read.certificate_warned_at {
+            Some(last) => update
+                .condition_expression("version = :version AND certificateWarnedAt = :last")
+                .expression_attribute_values(":last", number(last.as_millis())),
+            None => update.condition_expression(
+                "version = :version AND attribute_not_exists(certificateWarnedAt)",
+            ),
+        };
+        write_outcome(update.send().await, "note certificate warning")
+    }
 }
 
 impl SubscriptionStore for DynamoStore {

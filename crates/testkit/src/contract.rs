@@ -37,7 +37,7 @@ pub use portal_sessions::portal_sessions;
 pub use portal_usage::portal_usage;
 pub use recoveries::{recoveries, recovery_sources};
 pub use statistics::statistics;
-pub use subscriptions::{creations, health, subscriptions};
+pub use subscriptions::{certificate_warnings, creations, health, subscriptions};
 pub use tokens::tokens;
 pub use unhealthy::unhealthy;
 use webhooks_domain::data_key::WrappedDataKey;

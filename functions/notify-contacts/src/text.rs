@@ -79,13 +79,21 @@ impl Texts {
 /// The subject, by the kinds of warnings.
 fn subject(warnings: &[Warning]) -> &'static str {
     let all = |is: fn(Step) -> bool| warnings.iter().all(|warning| is(warning.step));
-    let fails = |step| !matches!(step, Step::Disabled | Step::Recovered);
+    let fails = |step| {
+        matches!(
+            step,
+            Step::FailingForAnHour | Step::FailingForADay | Step::HalfTimeToDisabling
+        )
+    };
+    let expires = |step| matches!(step, Step::CertificateExpires | Step::CertificateExpired);
     if all(|step| step == Step::Recovered) {
         "Your webhook endpoint works again"
     } else if all(|step| step == Step::Disabled) {
         "Your webhook endpoint is disabled"
     } else if all(fails) {
         "Your webhook endpoint is failing"
+    } else if all(expires) {
+        "The client certificate for your webhook endpoint ends"
     } else {
         "News about your webhook endpoints"
     }
@@ -96,6 +104,8 @@ fn about(number: usize, warning: &Warning) -> String {
     let since = warning.failing_since.as_deref().map(clean);
     let since = since.map(|since| format!(", since {since}"));
     let since = since.unwrap_or_default();
+    let ends = warning.certificate_not_after.as_deref().map(clean);
+    let ends = ends.map(|at| format!(" at {at}")).unwrap_or_default();
     line(
         &mut text,
         format_args!("\n{number}. {}", clean(&warning.endpoint)),
@@ -111,6 +121,12 @@ fn about(number: usize, warning: &Warning) -> String {
         }
         (Step::Disabled, _) => format!("It is disabled, because it has been failing{since}."),
         (Step::Recovered, _) => "It accepts webhooks again.".to_owned(),
+        (Step::CertificateExpires, _) => {
+            format!("The client certificate that we present to it ends{ends}. Replace it before.")
+        }
+        (Step::CertificateExpired, _) => {
+            format!("The client certificate that we present to it has ended{ends}. Replace it.")
+        }
     };
     line(&mut text, format_args!("   {happened}"));
     if warning.step == Step::Disabled {
@@ -287,6 +303,14 @@ more of them, ask the sender to remove this contact.
                 "Your webhook endpoint is failing",
             ),
             (
+                &["certificateExpires", "certificateExpired"],
+                "The client certificate for your webhook endpoint ends",
+            ),
+            (
+                &["failingForADay", "certificateExpires"],
+                "News about your webhook endpoints",
+            ),
+            (
                 &["failingForADay", "recovered"],
                 "News about your webhook endpoints",
             ),
@@ -294,6 +318,26 @@ more of them, ask the sender to remove this contact.
             let warnings = steps.iter().map(|name| step(name)).collect();
             assert_eq!(message(warnings).subject, expected);
         }
+    }
+
+    #[test]
+    fn a_message_says_when_a_client_certificate_ends() {
+        let of = |step: &str| {
+            let warning = warning(|detail| {
+                detail["step"] = json!(step);
+                detail["certificateNotAfter"] = json!("2026-06-01T00:00:00.000Z");
+            });
+            message(vec![warning]).text
+        };
+        let (before, after) = (of("certificateExpires"), of("certificateExpired"));
+        assert!(
+            before.contains("ends at 2026-06-01T00:00:00.000Z."),
+            "{before}"
+        );
+        assert!(
+            after.contains("has ended at 2026-06-01T00:00:00.000Z."),
+            "{after}"
+        );
     }
 
     #[test]

@@ -59,12 +59,13 @@ pub(crate) struct Warning {
     pub(crate) endpoint: String,
     pub(crate) failing_since: Option<String>,
     pub(crate) disabled_at: Option<String>,
+    pub(crate) certificate_not_after: Option<String>,
     pub(crate) reason: Option<Reason>,
     pub(crate) last_attempt: LastAttempt,
     pub(crate) contacts: Vec<String>,
 }
 
-/// The step of a failing period.
+/// The step of a failing period, or of the end of a client certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Step {
@@ -73,6 +74,8 @@ pub(crate) enum Step {
     HalfTimeToDisabling,
     Disabled,
     Recovered,
+    CertificateExpires,
+    CertificateExpired,
 }
 
 /// The reason why a subscription was disabled.

@@ -151,6 +151,9 @@ pub struct EndpointInTrouble {
     /// The time at which the subscription is disabled if the endpoint goes on failing (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled_at: Option<String>,
+    /// The end of the client certificate, if the step is about it (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_not_after: Option<String>,
     /// The attempt after which the step was reached.
     pub last_attempt: LastAttempt,
     /// The confirmed addresses of the customer. May be empty.

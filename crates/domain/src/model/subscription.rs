@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use crate::event_type::EventTypePatterns;
 use crate::filter::{Answer, Document, Filter, FilterError};
-use crate::health::{Endpoint, Health};
+use crate::health::{Endpoint, Health, Warning, WarningStep};
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::metadata::Metadata;
+use crate::outbound::authentication::CertificateEnd;
 use crate::outbound::{
     CustomHeaders, EndpointUrl, Method, QueryParameters, RequestShape, RequestTimeout,
     SealedCredential, SealedHeaders,
@@ -104,6 +105,9 @@ pub struct Subscription {
     /// The time at which its owner was last told that it is disabled. It stays when it is enabled
     /// again.
     pub disabled_warned_at: Option<Timestamp>,
+    /// The time at which its owner was last told of the end of a client certificate. It stays when
+    /// the certificate is replaced.
+    pub certificate_warned_at: Option<Timestamp>,
     /// The health of its endpoint. Only the system writes it, and without a new version.
     pub health: Health,
     /// The time at which it was created.
@@ -133,7 +137,7 @@ pub struct FormerRequests {
 }
 
 /// The stored size of a subscription without its texts: names, numbers, ids and its health.
-const FIXED_BYTES: usize = 464;
+const FIXED_BYTES: usize = 496;
 /// The stored size of a name and a value, or of a list entry, without its text.
 const ENTRY_BYTES: usize = 8;
 /// The stored size of a secret without the encrypted part: its numbers and its public key.
@@ -156,6 +160,28 @@ impl Subscription {
         self.disabled_warned_at
             .filter(|_| !self.warns_of_disabling(now))
             .unwrap_or(now)
+    }
+
+    /// The warning about the end of its client certificate that is due at this time. Each distance to
+    /// the end is a step, which is due once: the time of the last warning tells which one it was of.
+    /// So a certificate that replaces another one at the same distance is no reason for a warning.
+    pub fn certificate_warning(&self, now: Timestamp) -> Option<Warning> {
+        let authentication = self.authentication.as_ref()?;
+        let not_after = authentication.authentication.certificate_not_after()?;
+        let end = CertificateEnd::of(not_after, now);
+        let warned_of = self
+            .certificate_warned_at
+            .map_or(CertificateEnd::Far, |at| CertificateEnd::of(not_after, at));
+        let step = match end {
+            CertificateEnd::Passed => WarningStep::CertificateExpired,
+            _ => WarningStep::CertificateExpires,
+        };
+        (end > warned_of).then_some(Warning {
+            step,
+            failing_since: self.health.failing_since,
+            disabled_at: None,
+            certificate_not_after: Some(not_after),
+        })
     }
 
     /// An upper estimate of its stored size, in bytes.

@@ -132,6 +132,15 @@ pub trait SubscriptionTable {
         reason: DisabledReason,
         now: Timestamp,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
+
+    /// Notes that its owner is told at this time of the end of its client certificate, if neither
+    /// the subscription nor the time of the last such warning has changed since they were read.
+    /// Nothing else changes, not even the version. A repetition is a conflict.
+    fn note_certificate_warning(
+        &self,
+        read: &Subscription,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 
 /// The sparse index of unhealthy subscriptions. A healthy one is never in it.

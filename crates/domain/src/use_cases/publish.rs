@@ -46,7 +46,7 @@ impl OperationalEvent {
         let EndpointWarning { warning, endpoint } = &**warning;
         let reason = match warning.step {
             WarningStep::Disabled(reason) => Some(reason.as_str()),
-            WarningStep::Failing(_) | WarningStep::Recovered => None,
+            _ => None,
         };
         Some(Self {
             kind: Kind::SubscriptionWarning,
@@ -58,6 +58,7 @@ impl OperationalEvent {
                 endpoint: endpoint.clone(),
                 failing_since: warning.failing_since.map(|at| at.to_string()),
                 disabled_at: warning.disabled_at.map(|at| at.to_string()),
+                certificate_not_after: warning.certificate_not_after.map(|at| at.to_string()),
                 last_attempt: LastAttempt::from(attempt),
                 contacts: Vec::new(),
             }),

@@ -6,6 +6,7 @@ mod access_tokens;
 mod authentication;
 mod cancelling;
 mod cases;
+mod certificate_end;
 mod circuit_breaker;
 mod customer_limits;
 mod exchanges;

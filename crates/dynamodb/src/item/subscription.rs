@@ -60,6 +60,8 @@ pub(crate) struct SubscriptionItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     disabled_warned_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    certificate_warned_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<HealthItem>,
     /// Only while it is unhealthy. The updates of its health maintain it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,6 +123,7 @@ impl From<&Subscription> for SubscriptionItem {
             disabled_reason: subscription.disabled.map(|disabled| disabled.reason),
             disabled_at: subscription.disabled.map(|disabled| disabled.at),
             disabled_warned_at: subscription.disabled_warned_at,
+            certificate_warned_at: subscription.certificate_warned_at,
             health: HealthItem::of(&subscription.health),
             owed_to: subscription.is_unhealthy().then_some(UNHEALTHY),
             due_shard: hold.map(|_| SHARD_OF_SUBSCRIPTIONS),
@@ -306,6 +309,7 @@ mod tests {
                 at: samples::NOW,
             }),
             disabled_warned_at: Some(samples::NOW),
+            certificate_warned_at: Some(samples::NOW),
             health: Health {
                 failing_since: Some(samples::NOW),
                 circuit: Some(OpenCircuit {
@@ -346,6 +350,7 @@ mod tests {
         let small = Subscription {
             health,
             disabled_warned_at: Some(samples::NOW),
+            certificate_warned_at: Some(samples::NOW),
             version: 1_000_000,
             request_version: 1_000_000,
             ..samples::subscription("acme", 1)

@@ -345,6 +345,38 @@ pub async fn health(store: &impl SubscriptionStore, salt: &str) {
     );
 }
 
+/// The time of the last warning about a certificate is written once, by one of those who read the
+/// same, and a change of the subscription keeps it.
+pub async fn certificate_warnings(store: &impl SubscriptionStore, salt: &str) {
+    let read = samples::subscription(&format!("{salt}-certificate"), 1);
+    let note = async |read: &Subscription, at: Timestamp| {
+        let noted = store.note_certificate_warning(read, at).await;
+        noted.expect("answers")
+    };
+    let gone = note(&read, DUE).await;
+    assert_eq!(gone, WriteOutcome::Conflict, "no subscription is created");
+    insert(store, &read).await;
+    assert_eq!(note(&read, DUE).await, WriteOutcome::Written);
+    assert_eq!(note(&read, SWEEP).await, WriteOutcome::Conflict);
+    let stored = store.get(&read.customer_id, &read.id).await;
+    let stored = stored.expect("answers").expect("is there");
+    let expected = Subscription {
+        certificate_warned_at: Some(DUE),
+        ..read.clone()
+    };
+    assert_eq!(stored, expected, "nothing else changes");
+    let paused = Subscription {
+        status: SubscriptionStatus::Paused,
+        version: read.version + 1,
+        ..stored.clone()
+    };
+    let written = replace(store, &stored, &paused, HealthFate::Replaced).await;
+    assert_eq!(written, ReplacementOutcome::Written);
+    let old = note(&stored, SWEEP).await;
+    assert_eq!(old, WriteOutcome::Conflict, "it has changed since");
+    assert_eq!(note(&paused, SWEEP).await, WriteOutcome::Written);
+}
+
 /// The time at which the owner was warned stays, and for some hours also when the subscription is
 /// disabled again. Returns the subscription, which is enabled.
 async fn disabled_again(store: &impl SubscriptionStore, read: Subscription) -> Subscription {

@@ -129,6 +129,24 @@ impl SubscriptionTable for InMemoryBackend {
             _ => WriteOutcome::Conflict,
         })
     }
+
+    async fn note_certificate_warning(
+        &self,
+        read: &Subscription,
+        now: Timestamp,
+    ) -> Result<WriteOutcome, StoreError> {
+        let key = (read.customer_id.clone(), read.id);
+        self.store(|state| match state.subscriptions.get_mut(&key) {
+            Some(stored)
+                if stored.version == read.version
+                    && stored.certificate_warned_at == read.certificate_warned_at =>
+            {
+                stored.certificate_warned_at = Some(now);
+                WriteOutcome::Written
+            }
+            _ => WriteOutcome::Conflict,
+        })
+    }
 }
 
 impl UnhealthyIndex for InMemoryBackend {

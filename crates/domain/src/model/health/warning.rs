@@ -12,6 +12,11 @@
 //!
 //! A step is decided after a failed attempt, which is also how an endpoint becomes failing. So it
 //! costs one write for each step and nothing else: no timer, and no read.
+//!
+//! The end of a client certificate has steps of its own ([`Subscription::certificate_warning`]). They
+//! need no failing period, because an endpoint accepts a certificate until its last moment.
+//!
+//! [`Subscription::certificate_warning`]: crate::subscription::Subscription::certificate_warning
 
 use std::time::Duration;
 
@@ -65,16 +70,22 @@ pub enum WarningStep {
     Disabled(DisabledReason),
     /// It works again. Only after one of the steps of failing.
     Recovered,
+    /// The client certificate ends soon.
+    CertificateExpires,
+    /// The client certificate has ended.
+    CertificateExpired,
 }
 
 impl WarningStep {
     /// The name of each step, in their order.
-    pub const NAMES: [&'static str; 5] = [
+    pub const NAMES: [&'static str; 7] = [
         "failingForAnHour",
         "failingForADay",
         "halfTimeToDisabling",
         "disabled",
         "recovered",
+        "certificateExpires",
+        "certificateExpired",
     ];
 
     /// Its name in operational events.
@@ -85,6 +96,8 @@ impl WarningStep {
             Self::Failing(FailingStep::HalfTimeToDisabling) => Self::NAMES[2],
             Self::Disabled(_) => Self::NAMES[3],
             Self::Recovered => Self::NAMES[4],
+            Self::CertificateExpires => Self::NAMES[5],
+            Self::CertificateExpired => Self::NAMES[6],
         }
     }
 }
@@ -98,6 +111,8 @@ pub struct Warning {
     pub failing_since: Option<Timestamp>,
     /// The time at which it is disabled if it goes on failing. `None` if that is not to come.
     pub disabled_at: Option<Timestamp>,
+    /// The end of the client certificate, if the step is about it.
+    pub certificate_not_after: Option<Timestamp>,
 }
 
 impl Health {
@@ -130,12 +145,13 @@ impl Health {
         let failing_since = self.failing_since.or(before.failing_since);
         let disabled_at = match step {
             WarningStep::Failing(_) => failing_since.zip(policy.disable_after),
-            WarningStep::Disabled(_) | WarningStep::Recovered => None,
+            _ => None,
         };
         Some(Warning {
             step,
             failing_since,
             disabled_at: disabled_at.map(|(since, bound)| since + bound),
+            certificate_not_after: None,
         })
     }
 
@@ -145,6 +161,7 @@ impl Health {
             step: WarningStep::Disabled(reason),
             failing_since: self.failing_since,
             disabled_at: None,
+            certificate_not_after: None,
         }
     }
 }

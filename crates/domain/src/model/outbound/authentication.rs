@@ -26,6 +26,7 @@ pub use oauth2::{ClientAuthentication, OAuth2};
 use serde::{Deserialize, Serialize};
 
 use super::{CustomHeaders, EndpointUrl, SealedHeaders};
+use crate::timestamp::Timestamp;
 
 /// The authentication to an endpoint, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +88,14 @@ impl EndpointAuthentication {
         match self {
             Self::OAuth2(oauth2) => Some(oauth2),
             Self::Basic(_) | Self::Bearer(_) | Self::ApiKey(_) | Self::Mtls(_) => None,
+        }
+    }
+
+    /// The end of its client certificate, if it has one.
+    pub fn certificate_not_after(&self) -> Option<Timestamp> {
+        match self {
+            Self::Mtls(mtls) => Some(mtls.not_after()),
+            Self::Basic(_) | Self::Bearer(_) | Self::ApiKey(_) | Self::OAuth2(_) => None,
         }
     }
 

@@ -60,7 +60,16 @@ impl HealthMonitor {
             let disabled = table.disable(subscription, reason, now).await?;
             (effects, disabled)
         } else if health == subscription.health {
-            return Ok(HealthEffects::default());
+            // After nearly every attempt. The end of a certificate can wait for such an attempt.
+            let Some(warning) = subscription.certificate_warning(now) else {
+                return Ok(HealthEffects::default());
+            };
+            let effects = HealthEffects {
+                changes: Vec::new(),
+                warning: Some(warning),
+            };
+            let noted = table.note_certificate_warning(subscription, now).await?;
+            (effects, noted)
         } else {
             let effects = HealthEffects {
                 changes: health.changes_since(&subscription.health),
