@@ -290,6 +290,7 @@ fn a_warning_gets_the_contacts_of_its_own_customer_and_other_events_read_nothing
             endpoint: "https://example.com/".to_owned(),
             failing_since: None,
             disabled_at: None,
+            certificate_not_after: None,
             last_attempt: (&samples::failed_attempt(1)).into(),
             contacts: Vec::new(),
         });

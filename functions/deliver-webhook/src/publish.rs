@@ -199,6 +199,7 @@ mod tests {
             endpoint: "https://example.com/".to_owned(),
             failing_since: None,
             disabled_at: None,
+            certificate_not_after: None,
             last_attempt: LastAttempt {
                 number: 1,
                 at: "2026-05-07T15:02:44.090Z".to_owned(),

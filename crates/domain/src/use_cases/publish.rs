@@ -330,6 +330,7 @@ mod tests {
                 step,
                 failing_since: Some(since),
                 disabled_at: None,
+                certificate_not_after: None,
             },
             endpoint: "https://example.com/a".to_owned(),
         }));

@@ -270,7 +270,7 @@ mod tests {
                         prop_assert!(!fails && last.is_some());
                         last = None;
                     }
-                    Some(WarningStep::Disabled(_)) => prop_assert!(false, "not by an attempt"),
+                    Some(step) => prop_assert!(false, "{step:?} by an attempt"),
                     None => prop_assert!(fails || last.is_none()),
                 }
                 // The same health again is no other step.
