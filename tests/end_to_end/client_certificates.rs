@@ -18,13 +18,13 @@ use webhooks_testkit::client_certificates::{ClientAuthority, Issued};
 use crate::fixture::{ALL_ATTEMPTS, Fixture};
 use crate::managing::problem;
 
-const DAY: Duration = Duration::from_hours(24);
+pub(crate) const DAY: Duration = Duration::from_hours(24);
 
-fn issue(from: Timestamp, to: Timestamp) -> Issued {
+pub(crate) fn issue(from: Timestamp, to: Timestamp) -> Issued {
     ClientAuthority::new("Example CA").issue("webhooks", from, to)
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     SystemTime::now().into()
 }
 
@@ -43,7 +43,7 @@ const EXPIRED: [u8; 7] = [21, 3, 3, 0, 2, 2, 45];
 
 /// Starts a receiver that reads the first message of a handshake and answers with the alert.
 /// Returns its URL.
-fn refusing() -> Result<String> {
+pub(crate) fn refusing() -> Result<String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let url = format!("https://127.0.0.1:{}/a", listener.local_addr()?.port());
     thread::spawn(move || {

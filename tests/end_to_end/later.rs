@@ -1,5 +1,6 @@
 //! Events that name the time of their first attempt, and cancelled messages.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -75,7 +76,8 @@ async fn the_first_attempt_is_made_at_its_time_by_the_queue_or_by_the_sweep() ->
         let at = after(wait)?;
         let id = format!("{wait:?}");
         let message = run_at(&test, &id, &at).await?;
-        // A duplicate of the event changes nothing.
+        // A duplicate of the event makes no other message. Its task may make one more request, because
+        // both tasks are due at the same moment.
         assert_eq!(run_at(&test, &id, &at).await?, message);
         let made = test.settled_delivery(&message, &created).await?;
         assert_eq!(made.status, DeliveryStatus::Succeeded, "{made:#?}");
@@ -86,7 +88,11 @@ async fn the_first_attempt_is_made_at_its_time_by_the_queue_or_by_the_sweep() ->
         assert!((time(&shown)? - time(&at)?).abs() < Duration::from_millis(1));
     }
     let requests = test.requests("/a", 2).await?;
-    assert_eq!(requests.len(), 2);
+    let ids: BTreeSet<_> = requests
+        .iter()
+        .map(|request| request.webhook_id())
+        .collect();
+    assert_eq!(ids.len(), 2);
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 //! The time for which an endpoint has been failing is written into the table, because the first
 //! step is an hour away.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
@@ -14,10 +14,10 @@ use tokio::time::{Instant, sleep};
 use webhooks_client::{Stack, SubscriptionStatus};
 use webhooks_domain::health::Health;
 use webhooks_domain::ports::{SubscriptionTable, WriteOutcome};
-use webhooks_domain::timestamp::Timestamp;
 use webhooks_dynamodb::DynamoStore;
 use webhooks_receiver::Answer;
 
+use crate::client_certificates::{self, DAY, now};
 use crate::command_line::{webhooks, webhooks_text};
 use crate::emulator::{pause_delivery, queue_message_with, resume_delivery};
 use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
@@ -90,10 +90,8 @@ async fn fails_for_hours(test: &Fixture, subscription: &str) -> Result<()> {
     let (customer, id) = (test.customer.parse()?, subscription.parse()?);
     let read = store.get(&customer, &id).await?;
     let read = read.context("no subscription")?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    let now = Timestamp::from_millis(i64::try_from(now.as_millis())?);
     let health = Health {
-        failing_since: Some(now - Duration::from_hours(2)),
+        failing_since: Some(now() - Duration::from_hours(2)),
         ..Health::default()
     };
     let written = store.change_health(&read, &health).await?;
@@ -116,7 +114,8 @@ mod alone {
         let failure = || Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
         let mut ids = Vec::new();
         for path in ["/a", "/b"] {
-            test.receiver.script(path, (0..5).map(|_| failure()));
+            let answers = (0..5).map(|_| failure()).chain([Answer::ok()]);
+            test.receiver.script(path, answers);
             let created = test.subscribe(path).await?;
             fails_for_hours(&test, &created.subscription.id).await?;
             ids.push(created.subscription.id);
@@ -166,6 +165,32 @@ mod alone {
         assert_eq!(shown, None, "no log has an address");
         Ok(())
     }
+}
+
+#[tokio::test]
+async fn a_contact_is_warned_that_a_client_certificate_ends() -> Result<()> {
+    let test = Fixture::new("certificate-ends").await?;
+    prepare(&test.stack).await?;
+    let contact = format!("ops-{}@example.com", test.customer);
+    let contacts = json!({"contacts": [contact]});
+    test.api.put_customer(&test.customer, &contacts).await?;
+    let issued = client_certificates::issue(now() - DAY, now() + 20 * DAY);
+    let url = client_certificates::refusing()?;
+    let fields = json!({"url": url, "authentication": issued.fields()});
+    let created = test.subscribe_with("/a", fields).await?.subscription;
+    let shown = serde_json::to_value(created.authentication)?;
+    let not_after = shown["notAfter"].as_str();
+    let not_after = not_after.context("no end")?;
+    test.put("order.created", json!({})).await?;
+    let mail = mail_to(&test.stack, &contact, 1).await?;
+    assert_eq!(
+        mail.subject,
+        "The client certificate for your webhook endpoint ends"
+    );
+    let ends = format!("ends at {not_after}.");
+    assert!(mail.text.contains(&ends), "{}", mail.text);
+    assert!(mail.text.contains(&created.id), "{}", mail.text);
+    Ok(())
 }
 
 #[tokio::test]

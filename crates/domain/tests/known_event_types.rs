@@ -208,6 +208,28 @@ fn unknown_event_types_are_named_unless_the_catalogue_is_empty() {
     assert_eq!(update(r#"{"eventTypes":["order.creatd","a.*"]}"#), 1);
 }
 
+/// Whoever has lost the first answer must not miss them.
+#[test]
+fn a_repeated_creation_names_the_unknown_event_types_too() {
+    let backend = InMemoryBackend::default();
+    let manage = backend.manage();
+    describe(&backend, &["order.created"]);
+    let acme = samples::customer("acme");
+    let body = with_types(r#"["order.creatd"]"#);
+    let create = || {
+        let once = Once {
+            key: "k1".parse().unwrap(),
+            content: body.as_bytes(),
+        };
+        let created = manage.create(&acme, change(&body), Some(&once));
+        created.now_or_never().unwrap().unwrap()
+    };
+    let (first, again) = (create(), create());
+    assert!(first.is_new && !again.is_new);
+    assert_eq!(first.unknown_types.len(), 1);
+    assert_eq!(again.unknown_types, first.unknown_types);
+}
+
 /// The index is read only if a request adds a type that is not `*`.
 #[test]
 fn a_change_that_adds_no_type_reads_no_catalogue() {

@@ -9,7 +9,8 @@ use webhooks_receiver::Answer;
 use crate::emulator::tasks_are_acknowledged;
 use crate::fixture::{ALL_ATTEMPTS, Fixture};
 
-/// Creates a subscription with an idempotency key, so the request may be a repetition.
+/// Creates a subscription with an idempotency key, so the request may be a repetition. The result is
+/// without warnings: they are those of the catalogue of the moment, which other tests change.
 async fn create(test: &Fixture, path: &str, key: &str) -> Result<CreatedSubscription> {
     let subscription = json!({
         "url": test.receiver.url(path),
@@ -17,7 +18,9 @@ async fn create(test: &Fixture, path: &str, key: &str) -> Result<CreatedSubscrip
         "retryPolicy": {"schedule": [0, 3], "jitter": 0},
     });
     let created = test.api.create_subscription(&test.customer, &subscription);
-    Ok(created.idempotency_key(key).await?)
+    let mut created = created.idempotency_key(key).await?;
+    created.subscription.warnings.clear();
+    Ok(created)
 }
 
 #[tokio::test]
@@ -25,11 +28,8 @@ async fn a_recreated_subscription_gets_no_delivery_of_the_deleted_one() -> Resul
     let test = Fixture::new("again").await?;
     let failure = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
     test.receiver.script("/old", [failure]);
-    let mut old = create(&test, "/old", "key-1").await?;
-    let mut repeated = create(&test, "/old", "key-1").await?;
-    // Those of the catalogue of the moment, which other tests change.
-    old.subscription.warnings.clear();
-    repeated.subscription.warnings.clear();
+    let old = create(&test, "/old", "key-1").await?;
+    let repeated = create(&test, "/old", "key-1").await?;
     assert_eq!(repeated.subscription, old.subscription, "the same request");
     assert_eq!(repeated.secret, old.secret);
     let other = create(&test, "/other", "key-1").await.unwrap_err();

@@ -91,7 +91,12 @@ where
                 CreationOutcome::KeyInUse(found) => {
                     let body = record.as_ref().map(|record| record.content);
                     match self.created_before(&found, body).await? {
-                        Some(created) => return Ok(created),
+                        Some(created) => {
+                            return Ok(Created {
+                                unknown_types,
+                                ..created
+                            });
+                        }
                         None => creation.deleted = Some(found.subscription),
                     }
                 }
