@@ -77,6 +77,7 @@ impl Surroundings {
             ("DELIVER_WEBHOOK_FUNCTION_NAME", "bench"),
             ("API_FUNCTION_NAME", "bench:portal"),
             ("EVENT_BUS_NAME", "bench"),
+            ("NOTIFICATION_SENDER", "webhooks@example.com"),
             ("OPERATOR_CUSTOMER_ID", ""),
             ("CUSTOMER_ID_POINTER", "/detail/customerId"),
             ("IDEMPOTENCY_KEY_POINTER", "/detail/idempotencyKey"),

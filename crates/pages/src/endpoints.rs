@@ -24,6 +24,8 @@ pub struct Endpoints {
     pub page: SubscriptionPage,
     /// The statistics of each, in the same order. May be shorter.
     pub statistics: Vec<Option<Statistics>>,
+    /// The e-mail addresses that are told when an endpoint fails.
+    pub contacts: Vec<String>,
 }
 
 /// Renders the page.
@@ -53,9 +55,24 @@ pub fn page(frame: &Frame, endpoints: &Endpoints) -> String {
             }
         }
         (broken(&endpoints.page.broken))
+        (contacts(&endpoints.contacts))
         (next_page(next))
     };
     layout::page(frame, Place::Endpoints, "Endpoints", &content)
+}
+
+fn contacts(addresses: &[String]) -> Markup {
+    html! {
+        @if !addresses.is_empty() {
+            p .muted {
+                "Contacts for warnings about these endpoints: "
+                @for (index, address) in addresses.iter().enumerate() {
+                    @if index > 0 { ", " }
+                    (foreign(address))
+                }
+            }
+        }
+    }
 }
 
 fn card(frame: &Frame, subscription: &Subscription, numbers: Option<&Statistics>) -> Markup {

@@ -131,6 +131,7 @@ fn full_pages() -> Vec<(&'static str, String)> {
     let list = endpoints::Endpoints {
         customer: "cust_1001".to_owned(),
         statistics: (0..size).map(|_| numbers()).collect(),
+        contacts: vec!["a".repeat(254); 5],
         page: Page {
             data: (0..size).map(|_| subscription()).collect(),
             next_cursor: None,

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use ring::rand::SystemRandom;
+use tracing::warn;
 use webhooks_api_types as api;
 use webhooks_domain::ids::{DeliveryId, SubscriptionId};
 use webhooks_domain::lists::{
@@ -34,7 +35,7 @@ use webhooks_domain::show_exchanges::{ShownExchange, show_exchanges_with};
 use webhooks_domain::show_statistics::ShowStatistics;
 use webhooks_domain::statistics::Summary;
 use webhooks_domain::subscription::{Subscription, SubscriptionPage};
-use webhooks_lambda::Switch;
+use webhooks_lambda::{Switch, with_sources};
 use webhooks_wire::answers;
 
 use crate::hidden;
@@ -198,6 +199,23 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Data<T, Q, W, C> {
         let days = page.subscriptions.iter().map(|one| self.last_day(one.id));
         let days = try_join_all(days).await?;
         Ok((page, days))
+    }
+
+    /// The addresses that are told when an endpoint fails. None if they cannot be read: the endpoints
+    /// are shown all the same.
+    pub(crate) async fn contacts(&self, scope: &CustomerScope) -> Vec<String> {
+        let customer = match self.table.customer(scope.customer()).await {
+            Ok(customer) => customer,
+            Err(failure) => {
+                let error = with_sources(&failure);
+                warn!(customer.id = %scope.customer(), error, "contacts are not shown");
+                return Vec::new();
+            }
+        };
+        let contacts = customer.map(|customer| customer.contacts);
+        let contacts = contacts.unwrap_or_default();
+        let addresses = contacts.confirmed().map(|address| address.as_str());
+        addresses.map(str::to_owned).collect()
     }
 
     async fn last_day(&self, id: SubscriptionId) -> Result<Option<Summary>, StoreError> {

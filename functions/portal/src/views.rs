@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::future::join;
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use webhooks_api_types as api;
@@ -92,11 +93,13 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         let after = query.get("cursor").map(str::parse).transpose();
         let after: Option<SubscriptionId> = after.map_err(|_| Refusal::Malformed)?;
         let found = self.data.subscriptions(scope, after.as_ref(), ENDPOINTS);
-        let (found, days) = found.await?;
+        let (found, contacts) = join(found, self.data.contacts(scope)).await;
+        let (found, days) = found?;
         let numbers = days.iter().map(Option::as_ref);
         let view = Endpoints {
             customer: scope.customer().to_string(),
             statistics: numbers.map(|day| day.map(statistics::answer)).collect(),
+            contacts,
             page: answers::subscription_page(found),
         };
         Ok(endpoints::page(frame, &view))

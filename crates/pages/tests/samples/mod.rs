@@ -136,6 +136,7 @@ impl Samples<'_> {
         let list = Endpoints {
             customer: self.text("cust_1001"),
             statistics: vec![Some(data.statistics(false)), Some(data.statistics(true))],
+            contacts: vec![self.text("ops@example.com"), self.text("dev@example.com")],
             page: Page {
                 data: all.clone(),
                 next_cursor: Some(self.text("cursor")),
@@ -145,6 +146,7 @@ impl Samples<'_> {
         let none = Endpoints {
             customer: self.text("cust_1001"),
             statistics: Vec::new(),
+            contacts: Vec::new(),
             page: Page {
                 data: Vec::new(),
                 next_cursor: None,

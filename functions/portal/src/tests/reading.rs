@@ -1,9 +1,45 @@
 //! The pages, and what a session may see of them.
 
+use webhooks_domain::contact::Contacts;
+use webhooks_domain::customer::Customer;
 use webhooks_domain::ids::SubscriptionId;
+use webhooks_domain::ports::CustomerTable;
+use webhooks_testkit::Fault;
 
 use super::tenancy::store;
 use super::*;
+
+/// The endpoints matter more than the contacts.
+#[test]
+fn the_contacts_are_shown_and_hide_no_endpoint_if_they_cannot_be_read() {
+    let stage = Stage::new();
+    store(&stage, "acme");
+    let acme = samples::customer("acme");
+    let read = stage.backend.customer(&acme).now_or_never();
+    let read = read.unwrap().unwrap();
+    let changed = Customer {
+        contacts: Contacts::of_operator(vec!["ops@example.com".to_owned()]).unwrap(),
+        ..read
+            .clone()
+            .unwrap_or_else(|| Customer::unwritten(&acme, samples::NOW))
+    };
+    let written = stage.backend.write_customer(read.as_ref(), &changed);
+    written.now_or_never().unwrap().unwrap();
+    let cookie = stage.visitor("acme");
+    let list = stage.get("/customers/acme/endpoints", &cookie);
+    assert!(text(&list).contains("ops@example.com"), "{}", text(&list));
+    let other = stage.visitor("other");
+    let list = stage.get("/customers/other/endpoints", &other);
+    assert!(!text(&list).contains("ops@example.com"), "{}", text(&list));
+    // The session, the subscriptions, then the customer.
+    let calls = [Fault::None, Fault::None, Fault::Before];
+    stage.backend.plant(calls);
+    let list = stage.get("/customers/acme/endpoints", &cookie);
+    stage.backend.clear_faults();
+    assert_eq!(list.status(), StatusCode::OK);
+    assert!(!text(&list).contains("ops@example.com"), "{}", text(&list));
+    assert!(text(&list).contains("https://acme.example/hook"));
+}
 
 #[test]
 fn a_session_sees_its_deliveries_from_the_list_to_the_attempt() {
