@@ -146,14 +146,14 @@ pub fn type_page(frame: &Frame, view: &EventTypeView) -> String {
                     "Example"
                     @if event_type.examples.len() > 1 { " " (number + 1) }
                 }
-                (document(example.get(), EXAMPLE_BYTES, "The example"))
+                (document(example.get(), EXAMPLE_BYTES))
             }
         }
         @if let Some(schema) = &event_type.schema {
             section aria-labelledby="schema" {
                 h2 #schema { "JSON Schema" }
                 p .muted { "Of the event's data." }
-                (document(schema.get(), SCHEMA_BYTES, "The schema"))
+                (document(schema.get(), SCHEMA_BYTES))
             }
         }
     };
@@ -161,13 +161,11 @@ pub fn type_page(frame: &Frame, view: &EventTypeView) -> String {
 }
 
 /// A JSON document in lines.
-fn document(json: &str, bytes: usize, name: &str) -> Markup {
+fn document(json: &str, bytes: usize) -> Markup {
     let lines = json::lines(json);
     let (shown, is_whole) = beginning(&lines, bytes);
     html! {
-        div .scroll role="region" aria-label=(name) tabindex="0" {
-            pre { bdi { (visible_lines(shown)) } }
-        }
+        pre tabindex="0" { bdi { (visible_lines(shown)) } }
         @if !is_whole { p .muted { "Only the beginning is shown." } }
     }
 }
