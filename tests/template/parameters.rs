@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use webhooks_domain::contact::EmailAddress;
+use webhooks_domain::payload_shape::MessageLinkTemplate;
 use webhooks_domain::retention::RetentionByEventType;
 use webhooks_tests::template;
 
@@ -86,6 +87,46 @@ fn every_list_of_retentions_that_the_template_allows_can_be_read() {
         assert_eq!(pattern.is_match(list), is_allowed, "{list:?}");
         let read = list.parse::<RetentionByEventType>();
         assert!(read.is_ok() || !is_allowed, "{list:?}: {read:?}");
+    }
+}
+
+/// As every event has a link in its thin webhooks, `PrepareCalls` reads the template when it starts.
+#[test]
+fn every_template_of_a_link_that_can_be_deployed_can_be_read() {
+    let template = load();
+    let parameter = &template["Parameters"]["MessageLinkTemplate"];
+    let pattern = parameter["AllowedPattern"].as_str().unwrap();
+    let pattern = regex_lite::Regex::new(pattern).unwrap();
+    assert_eq!(parameter["MaxLength"], MessageLinkTemplate::MAX_BYTES);
+    for (link, is_allowed) in [
+        (
+            "https://app.example.com/messages/{customerId}/{messageId}",
+            true,
+        ),
+        ("https://app.example.com/?m={messageId}#{customerId}", true),
+        ("https://localhost:59999/{messageId}", true),
+        ("https://a.example:0/%7Bx", true),
+        ("https://a.example/", true),
+        ("https://a.example", false),
+        ("http://a.example/", false),
+        ("https://a.example:65536/", false),
+        ("https://a.1/", false),
+        ("https://a..example/", false),
+        ("https://[::1]/", false),
+        ("https://{customerId}.example/", false),
+        ("https://a.example/{id}", false),
+        ("https://a.example/{customerId}/{customerId}", false),
+        (
+            "https://a.example/{messageId}{customerId}{messageId}",
+            false,
+        ),
+        ("https://a.example/<a>", false),
+        ("https://a.example/ x", false),
+        ("https://a.example/\\x", false),
+    ] {
+        assert_eq!(pattern.is_match(link), is_allowed, "{link}");
+        let read = link.parse::<MessageLinkTemplate>();
+        assert!(read.is_ok() || !is_allowed, "{link}: {read:?}");
     }
 }
 

@@ -166,7 +166,7 @@ pub struct Delivery {
     /// When it was prepared.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub created_at: String,
-    /// While it is pending, after a failed attempt.
+    /// While it is pending, after a failed attempt or a resend, or while it waits for its time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub next_attempt_at: Option<String>,
