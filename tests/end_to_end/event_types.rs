@@ -74,6 +74,11 @@ async fn an_event_type_is_put_read_and_deleted_in_the_version_that_was_read() ->
     assert_eq!(deleted, StatusCode::NO_CONTENT);
     let again = status(api.delete_event_type(&name)).await?;
     assert_eq!(again, StatusCode::NOT_FOUND);
+    // A type that validates is in the list of those too, which has a partition of its own.
+    let validates = json!({"schema": {}, "validation": "warn"});
+    api.put_event_type(&name, &validates).await?;
+    let deleted = status(api.delete_event_type(&name)).await?;
+    assert_eq!(deleted, StatusCode::NO_CONTENT);
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use webhooks_domain::ports::StoreError;
 use crate::DynamoStore;
 use crate::store::{AttributeMap, unavailable};
 
-/// The number of tries of a transaction that conflicts with another one.
+/// The number of tries of a transaction that conflicts with another one, or is throttled.
 const MAX_TRIES: u32 = 6;
 /// The longest pause before the second try. It doubles each time.
 const LONGEST_FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -36,11 +36,11 @@ impl DynamoStore {
             let Err(error) = result else {
                 return Ok(None);
             };
-            let (refusals, in_the_way) = refusals(&error);
+            let (refusals, again) = refusals(&error);
             if !refusals.is_empty() {
                 return Ok(Some(refusals));
             }
-            if !in_the_way || tried == MAX_TRIES {
+            if !again || tried == MAX_TRIES {
                 return Err(unavailable(operation, error));
             }
             self.pause(LONGEST_FIRST_PAUSE * 2_u32.pow(tried - 1)).await;
@@ -49,25 +49,27 @@ impl DynamoStore {
     }
 }
 
-/// The writes whose condition was false, and `true` if there was a conflict with another
-/// transaction.
+/// The writes whose condition was false, and `true` if another try may succeed: another transaction
+/// was in the way, or a partition was too busy. The client repeats neither.
 fn refusals(error: &SdkError<TransactWriteItemsError>) -> (Refusals, bool) {
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
         error.as_service_error()
     else {
         return (Refusals::new(), false);
     };
-    let (mut refused, mut in_the_way) = (Refusals::new(), false);
+    let (mut refused, mut again) = (Refusals::new(), false);
     for (place, reason) in cancelled.cancellation_reasons().iter().enumerate() {
         match reason.code() {
             Some("ConditionalCheckFailed") => {
                 refused.insert(place, reason.item().cloned().unwrap_or_default());
             }
-            Some("TransactionConflict") => in_the_way = true,
+            Some("TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded") => {
+                again = true;
+            }
             _ => {}
         }
     }
-    (refused, in_the_way)
+    (refused, again)
 }
 
 /// A part of a transaction that has its table and its key.

@@ -1,13 +1,24 @@
 //! Sends messages by Amazon SES.
 
 use std::future::Future;
+use std::time::Duration;
 
 use aws_sdk_sesv2::Client;
+use aws_sdk_sesv2::config::Builder;
+use aws_sdk_sesv2::config::retry::RetryConfig;
+use aws_sdk_sesv2::config::timeout::TimeoutConfig;
 use aws_sdk_sesv2::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message as SesMessage};
 use webhooks_domain::contact::EmailAddress;
 use webhooks_lambda::{SdkConfig, with_sources};
+
+/// The longest time for a message, with all tries. SES drops what exceeds the rate of the account, and
+/// asks for another try after a while.
+pub(crate) const TIME_FOR_ALL_TRIES: Duration = Duration::from_secs(14);
+/// The longest time for a try. SES has no token that makes a repetition safe, so a try ends late.
+const TIME_FOR_A_TRY: Duration = Duration::from_secs(5);
+const MAX_TRIES: u32 = 6;
 
 /// A message to one contact, as plain text.
 #[derive(Debug, Clone)]
@@ -48,8 +59,17 @@ impl SesMailer {
         sender: EmailAddress,
         configuration_set: Option<String>,
     ) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(1))
+            .operation_attempt_timeout(TIME_FOR_A_TRY)
+            .operation_timeout(TIME_FOR_ALL_TRIES)
+            .build();
+        let config = Builder::from(aws)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(MAX_TRIES))
+            .build();
         Self {
-            client: Client::new(aws),
+            client: Client::from_conf(config),
             sender,
             configuration_set,
         }

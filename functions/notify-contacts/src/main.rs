@@ -27,11 +27,11 @@ use webhooks_lambda::{
 use webhooks_sqs::batch::{Batch, BatchItemFailure, BatchResponse};
 
 use crate::digest::{Digest, digests};
-use crate::mailer::{Mailer, SendError, SesMailer};
+use crate::mailer::{Mailer, SendError, SesMailer, TIME_FOR_ALL_TRIES};
 use crate::text::Texts;
 
-/// The longest time for one message, with the retries of the client, and for the answer.
-const TIME_FOR_A_MESSAGE: Duration = Duration::from_secs(15);
+/// The time for one message and for the answer.
+const TIME_FOR_A_MESSAGE: Duration = Duration::from_secs(TIME_FOR_ALL_TRIES.as_secs() + 1);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
