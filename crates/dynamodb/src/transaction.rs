@@ -76,3 +76,45 @@ fn refusals(error: &SdkError<TransactWriteItemsError>) -> (Refusals, bool) {
 pub(crate) fn built<T>(part: Result<T, BuildError>) -> T {
     part.expect("it has its table and its key")
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::config::http::HttpResponse;
+    use aws_sdk_dynamodb::primitives::SdkBody;
+    use aws_sdk_dynamodb::types::CancellationReason;
+    use aws_sdk_dynamodb::types::error::TransactionCanceledException;
+
+    use super::*;
+
+    fn cancelled(codes: &[&str]) -> SdkError<TransactWriteItemsError> {
+        let reasons = codes
+            .iter()
+            .map(|code| CancellationReason::builder().code(*code).build());
+        let cancelled = TransactionCanceledException::builder()
+            .set_cancellation_reasons(Some(reasons.collect()))
+            .build();
+        let answer = HttpResponse::new(400.try_into().unwrap(), SdkBody::empty());
+        SdkError::service_error(
+            TransactWriteItemsError::TransactionCanceledException(cancelled),
+            answer,
+        )
+    }
+
+    #[test]
+    fn only_what_may_succeed_is_tried_again() {
+        for (code, is_tried_again) in [
+            ("TransactionConflict", true),
+            ("ThrottlingError", true),
+            ("ProvisionedThroughputExceeded", true),
+            ("ConditionalCheckFailed", false),
+            ("ItemCollectionSizeLimitExceeded", false),
+            ("ValidationError", false),
+            ("None", false),
+        ] {
+            let (refused, again) = refusals(&cancelled(&["None", code]));
+            assert_eq!(again, is_tried_again, "{code}");
+            let is_refused = code == "ConditionalCheckFailed";
+            assert_eq!(refused.contains_key(&1), is_refused, "{code}");
+        }
+    }
+}
