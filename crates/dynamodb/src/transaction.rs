@@ -79,10 +79,10 @@ pub(crate) fn built<T>(part: Result<T, BuildError>) -> T {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_dynamodb::config::http::HttpResponse;
-    use aws_sdk_dynamodb::primitives::SdkBody;
     use aws_sdk_dynamodb::types::CancellationReason;
     use aws_sdk_dynamodb::types::error::TransactionCanceledException;
+    use aws_smithy_runtime_api::http::{Response, StatusCode};
+    use aws_smithy_types::body::SdkBody;
 
     use super::*;
 
@@ -93,7 +93,8 @@ mod tests {
         let cancelled = TransactionCanceledException::builder()
             .set_cancellation_reasons(Some(reasons.collect()))
             .build();
-        let answer = HttpResponse::new(400.try_into().unwrap(), SdkBody::empty());
+        let status = StatusCode::try_from(400).unwrap();
+        let answer = Response::new(status, SdkBody::empty());
         SdkError::service_error(
             TransactWriteItemsError::TransactionCanceledException(cancelled),
             answer,

@@ -14,6 +14,7 @@ use futures_util::future::try_join_all;
 use ring::rand::SystemRandom;
 use tracing::warn;
 use webhooks_api_types as api;
+use webhooks_domain::contact::EmailAddress;
 use webhooks_domain::ids::{DeliveryId, SubscriptionId};
 use webhooks_domain::lists::{
     DeliveryFilter, Listed, ListedDelivery, Lists, PageOf, ReadBudget, Which,
@@ -214,7 +215,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Data<T, Q, W, C> {
         };
         let contacts = customer.map(|customer| customer.contacts);
         let contacts = contacts.unwrap_or_default();
-        let addresses = contacts.confirmed().map(|address| address.as_str());
+        let addresses = contacts.confirmed().map(EmailAddress::as_str);
         addresses.map(str::to_owned).collect()
     }
 
