@@ -48,7 +48,7 @@ const STATES_ERRORS: &[&str] = &[
 /// The prefixes of the error names of AWS's services and runtimes.
 const ERROR_FAMILIES: [&str; 5] = ["Lambda.", "DynamoDB.", "SQS.", "Sandbox.", "Runtime."];
 
-/// The state that only reads. Even if it fails, the event is delivered.
+/// The state that only a duplicate of an event enters.
 const COMPARISON: &str = "CompareDuplicate";
 
 /// The number of retries of a task.
@@ -321,9 +321,6 @@ fn every_failure_is_sent_to_the_failed_events_queue() {
             .and_then(|catchers| catchers.last());
         let last = last.unwrap_or_else(|| panic!("{name} catches nothing"));
         assert_eq!(last["ErrorEquals"], json!(["States.ALL"]), "{name}");
-        if name == COMPARISON {
-            continue;
-        }
         assert_eq!(last["Next"], "SendToFailedEvents", "{name}");
         assert_eq!(
             last["Assign"],
@@ -471,10 +468,6 @@ fn a_failed_event_is_kept_before_the_execution_is_ended() {
         if state["Type"] != "Task" {
             continue;
         }
-        // When a duplicate is compared, there is nothing left to keep.
-        if name == COMPARISON {
-            continue;
-        }
         waits += delays(state["Retry"].as_array().unwrap().last().unwrap())
             .iter()
             .sum::<f64>();
@@ -525,66 +518,62 @@ fn an_item_is_written_once_and_a_duplicate_continues() {
             json!([CONDITION_FAILED]),
             "{name}"
         );
-        assert_eq!(duplicate["Next"], state["Next"], "{name}");
+        // Only a message is compared first.
+        let next = if name == "RecordMessage" {
+            &json!("IsDuplicate")
+        } else {
+            &state["Next"]
+        };
+        assert_eq!(duplicate["Next"], *next, "{name}");
         assert_eq!(duplicate["Output"], state["Output"], "{name}");
     }
     assert_eq!(writes, 2);
 }
 
+/// A second event with the key of another one must reach nobody, because its deliveries would have
+/// the message of the first.
 #[test]
-fn only_a_duplicate_is_compared_and_only_after_all_writes() {
-    let definition = load();
-    let states = top_level(&definition);
+fn a_duplicate_is_compared_before_any_call_is_written() {
+    let states = top_level(&load());
     let compare = &states[COMPARISON];
     assert_eq!(
         function_of(compare).as_deref(),
         Some("LookUpSubscriptionsFunction")
     );
-    // The execution succeeds, whatever the result of the comparison is.
-    let any = json!({"ErrorEquals": ["States.ALL"], "Output": {}, "Next": "Done"});
-    assert_eq!(compare["Catch"], json!([any]));
-    assert_eq!(compare["Next"], "Done");
-    assert_eq!(compare["Output"], json!({}));
-    assert_eq!(states["Done"]["Type"], "Succeed");
-
-    // Only the states that end a page lead to it, each after its cursor.
-    let mut leading = BTreeSet::new();
-    for (name, state) in &states {
-        assert_ne!(state["Next"], COMPARISON, "{name}");
-        assert_ne!(state["Default"], COMPARISON, "{name}");
-        for choice in state["Choices"].as_array().into_iter().flatten() {
-            if choice["Next"] == COMPARISON {
-                let condition = choice["Condition"].as_str().unwrap();
-                leading.insert((name.as_str(), condition));
-            }
-        }
-    }
-    let expected = [
-        (
-            "HasSubscriptions",
-            "{% $not($isFirstPage) and $isDuplicate %}",
-        ),
-        ("MorePages", "{% $isDuplicate %}"),
-    ];
-    assert_eq!(leading, expected.into());
-    for (name, _) in expected {
+    let result = json!({"isConflict": "{% $states.result.conflict != null %}"});
+    assert_eq!(compare["Assign"], result);
+    assert_eq!(compare["Next"], "IsConflict");
+    let choice = |name: &str| {
         let choices = states[name]["Choices"].as_array().unwrap();
-        assert_eq!(choices.last().unwrap()["Next"], COMPARISON, "{name}");
-        let before = &choices[choices.len() - 2];
-        assert_eq!(before["Condition"], "{% $cursor != null %}", "{name}");
-    }
-
-    // Only the write of the first page decides if the event is a duplicate, because later pages
-    // always find the message.
-    let found = json!({"isDuplicate": "{% $isFirstPage or $isDuplicate %}"});
-    assert_eq!(states["RecordMessage"]["Catch"][0]["Assign"], found);
+        let [choice] = &choices[..] else {
+            panic!("{choices:?}")
+        };
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (
+            text(&choice["Condition"]),
+            text(&choice["Next"]),
+            text(&states[name]["Default"]),
+        )
+    };
+    let of = |condition: &str, next: &str| {
+        let next = next.to_owned();
+        (condition.to_owned(), next, "WriteCalls".to_owned())
+    };
+    // Later pages always find the message.
+    let first = of("{% $isFirstPage %}", COMPARISON);
+    assert_eq!(choice("IsDuplicate"), first);
+    let conflict = of("{% $isConflict %}", "NotDelivered");
+    assert_eq!(choice("IsConflict"), conflict);
+    assert_eq!(states["NotDelivered"]["Type"], "Succeed");
     let look_up = &states["LookUpSubscriptions"]["Assign"];
-    let first = "{% $not($exists($states.input.cursor)) %}";
-    assert_eq!(look_up["isFirstPage"], first);
-    // An execution that is started by hand with a later page has no first page.
-    let kept =
-        "{% $exists($states.input.cursor) ? $exists($isDuplicate) and $isDuplicate : false %}";
-    assert_eq!(look_up["isDuplicate"], kept);
+    let is_first = "{% $not($exists($states.input.cursor)) %}";
+    assert_eq!(look_up["isFirstPage"], is_first);
+    // Nothing but a new message leads to the calls without a comparison.
+    let leading = states
+        .iter()
+        .filter(|(_, state)| state["Next"] == "WriteCalls");
+    let leading: Vec<_> = leading.map(|(name, _)| name.as_str()).collect();
+    assert_eq!(leading, ["RecordMessage"]);
 }
 
 #[test]

@@ -198,7 +198,14 @@ mod alone {
         assert_eq!(line["event.source"], other["source"]);
         assert_eq!(line["kept.event.id"], first["id"]);
         assert!(!line.to_string().contains("planted-"), "{line}");
-        // The first event is the one that is delivered.
+        // The first event is the one that is delivered, and to its own subscriptions only: the second
+        // one of another type must not send it to those of that type.
+        let wants = json!({"eventTypes": ["invoice.paid"]});
+        test.subscribe_with("/invoices", wants).await?;
+        let detail = first["detail"].clone();
+        test.run_workflow(&test.envelope("4", "invoice.paid", detail))
+            .await?;
+        assert_eq!(test.settled(&message).await?.deliveries.len(), 1);
         let sent = test.receiver.requests();
         assert_eq!(sent.len(), 1);
         Ok(())

@@ -6,10 +6,13 @@ use std::time::Duration;
 use anyhow::Result;
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::types::{HistoryEvent, HistoryEventType};
-use serde_json::Value;
+use serde_json::{Value, json};
 use webhooks_client::{ExecutionStatus, Stack};
 
 use crate::fixture::Fixture;
+
+/// The error of a conditional put whose item already exists.
+pub(crate) const CONDITION_FAILED: &str = "DynamoDB.ConditionalCheckFailedException";
 
 /// Returns true if the second interpreter runs the state machines of this stack. The emulator's own
 /// interpreter records no history inside a Map, and neither jitters nor limits its waits. So
@@ -35,7 +38,7 @@ pub(crate) struct Task {
     pub(crate) state: Value,
     /// The Map state that contains it.
     map: Option<Value>,
-    /// True if only a Catch leads to it.
+    /// True if only the Catch of a failure leads to it.
     pub(crate) after_failure: bool,
 }
 
@@ -255,6 +258,10 @@ fn reached_without_failure(definition: &Value) -> BTreeSet<String> {
         let choices = state["Choices"].as_array().into_iter().flatten();
         let next = choices.map(|choice| &choice["Next"]);
         let next = next.chain([&state["Next"], &state["Default"]]);
+        // An item that is there is no failure.
+        let there = state["Catch"].as_array().into_iter().flatten();
+        let there = there.filter(|catch| catch["ErrorEquals"] == json!([CONDITION_FAILED]));
+        let next = next.chain(there.map(|catch| &catch["Next"]));
         open.extend(next.filter_map(Value::as_str).map(str::to_owned));
     }
     reached

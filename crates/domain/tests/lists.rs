@@ -122,7 +122,7 @@ fn apply(backend: &InMemoryBackend, message: Message, delivery: Delivery, fate: 
     backend.record_call(message, Delivery { status, ..delivery });
     let record = |verdict| {
         let attempt = samples::failed_attempt(1);
-        let recorded = backend.record(&id, &attempt, &verdict).now_or_never();
+        let recorded = backend.record(&id, None, &attempt, &verdict).now_or_never();
         recorded.unwrap().unwrap();
     };
     match fate {

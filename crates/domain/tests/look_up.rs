@@ -10,7 +10,7 @@ use webhooks_domain::filter::Filter;
 use webhooks_domain::look_up::{LookUp, LookUpError, Page};
 use webhooks_domain::message::Payload;
 use webhooks_domain::payload_format::PayloadFormat;
-use webhooks_domain::payload_shape::PayloadShape;
+use webhooks_domain::payload_shape::{PayloadShape, UNKNOWN_SHAPE};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
@@ -316,6 +316,16 @@ fn an_unreadable_subscription_stops_no_other() {
     // Its event types cannot be read, so its delivery is recorded, and fails.
     backend.break_subscription(&customer, id(3), "eventTypes");
     assert_eq!(found(&backend), [id(1), id(2), id(3), id(4)]);
+
+    // Nobody knows what of the event it wants, so its delivery must not name the standard format.
+    backend.break_subscription(&customer, id(4), "transform");
+    let page = run(&backend, EVENT).unwrap();
+    let shapes: Vec<_> = page
+        .subscriptions
+        .iter()
+        .map(|found| found.shape_version)
+        .collect();
+    assert_eq!(shapes, [None, None, None, Some(UNKNOWN_SHAPE)]);
 
     // A filter that was stored under older rules.
     let filter = Filter::from_stored("{".to_owned());

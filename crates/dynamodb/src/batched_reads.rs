@@ -9,19 +9,19 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 use webhooks_domain::delivery::Delivery;
 use webhooks_domain::ids::{CustomerId, DeliveryId, SubscriptionId};
 use webhooks_domain::limits::CustomerLimit;
-use webhooks_domain::message::Message;
+use webhooks_domain::message::{Message, StoredMessage};
 use webhooks_domain::ports::StoreError;
 use webhooks_domain::subscription::Subscription;
 
 use crate::DynamoStore;
 use crate::batch_loader::{Answers, BatchLoader};
 use crate::customers::customer_limit;
-use crate::deliveries::message_is_missing;
-use crate::item::{DeliveryItem, MessageItem};
+use crate::deliveries::{expiring_with, message_is_missing, stored_message};
+use crate::item::DeliveryItem;
 use crate::key::{DELIVERY_PREFIX, Key, PARTITION_KEY, SORT_KEY};
 use crate::lenient::whole;
 use crate::store::{
-    AttributeMap, corrupt, from_attributes, into_domain, key_text, text, to_attributes, unavailable,
+    AttributeMap, corrupt, into_domain, key_text, text, to_attributes, unavailable,
 };
 
 /// The batch loaders, one for each kind of read.
@@ -36,7 +36,7 @@ pub(crate) struct BatchLoaders {
 #[derive(Debug, Clone)]
 enum Part {
     Delivery(Delivery),
-    Message(Message),
+    Message(StoredMessage),
 }
 
 /// The consistency of a read. An eventually consistent read costs half.
@@ -115,7 +115,7 @@ impl DynamoStore {
             return Ok(None);
         };
         match answers.get(&message).cloned().transpose()? {
-            Some(Part::Message(message)) => Ok(Some((delivery, message))),
+            Some(Part::Message(message)) => Ok(Some(expiring_with(delivery, message))),
             _ => Err(message_is_missing(id)),
         }
     }
@@ -207,7 +207,7 @@ fn read_part(item: AttributeMap) -> Result<Part, StoreError> {
     if text(&item, SORT_KEY).starts_with(DELIVERY_PREFIX) {
         into_domain::<DeliveryItem, Delivery>(item).map(Part::Delivery)
     } else {
-        from_attributes::<MessageItem>(item).map(|item| Part::Message(item.into()))
+        stored_message(item).map(Part::Message)
     }
 }
 

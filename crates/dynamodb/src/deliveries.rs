@@ -68,11 +68,7 @@ impl DeliveryReader for DynamoStore {
             if text(&item, SORT_KEY).starts_with(DELIVERY_PREFIX) {
                 delivery = Some(into_domain::<DeliveryItem, Delivery>(item)?);
             } else {
-                let item: MessageItem = from_attributes(item)?;
-                message = Some(StoredMessage {
-                    expires_at: item.expires_at(),
-                    message: Message::from(item),
-                });
+                message = Some(stored_message(item)?);
             }
         }
         Ok((message, delivery))
@@ -92,6 +88,7 @@ impl DeliveryTable for DynamoStore {
     async fn record(
         &self,
         id: &DeliveryId,
+        due_at: Option<Timestamp>,
         attempt: &Attempt,
         verdict: &Verdict,
     ) -> Result<WriteOutcome, StoreError> {
@@ -107,6 +104,7 @@ impl DeliveryTable for DynamoStore {
             }
         };
         let update = update.expression_attribute_values(":attempt", appended(attempt));
+        let update = if_due_at(update, due_at);
         write_outcome(update.send().await, "record attempt")
     }
 
@@ -290,6 +288,24 @@ fn appended(attempt: &Attempt) -> AttributeValue {
 /// Enters the `undelivered` index. An entry that is already there costs nothing.
 const ENTER_UNDELIVERED: &str = "owedTo = :owedTo";
 
+/// Adds the condition that this is still the time of the next attempt. Whoever sends a delivery again
+/// sets another one.
+fn if_due_at(
+    update: UpdateItemFluentBuilder,
+    due_at: Option<Timestamp>,
+) -> UpdateItemFluentBuilder {
+    let condition = update.get_condition_expression().clone();
+    let condition = condition.expect("an update of a pending delivery has one");
+    match due_at {
+        None => update.condition_expression(format!(
+            "{condition} AND attribute_not_exists(nextAttemptAt)"
+        )),
+        Some(due_at) => update
+            .condition_expression(format!("{condition} AND nextAttemptAt = :readDue"))
+            .expression_attribute_values(":readDue", number(due_at.as_millis())),
+    }
+}
+
 /// The condition that a delivery has `:made` attempts, which [`with_made`] provides. A delivery
 /// without attempts has no list.
 fn has_made(attempts: u32) -> &'static str {
@@ -393,8 +409,25 @@ fn read_delivery_and_message(
         .into_iter()
         .next()
         .ok_or_else(|| message_is_missing(id))?;
-    let message: MessageItem = from_attributes(message)?;
-    Ok(Some((delivery, message.into())))
+    Ok(Some(expiring_with(delivery, stored_message(message)?)))
+}
+
+/// A delivery with its message, with which it expires at the latest.
+pub(crate) fn expiring_with(delivery: Delivery, stored: StoredMessage) -> (Delivery, Message) {
+    let expires_at = delivery.expires_at.min(stored.expires_at);
+    let delivery = Delivery {
+        expires_at,
+        ..delivery
+    };
+    (delivery, stored.message)
+}
+
+pub(crate) fn stored_message(item: AttributeMap) -> Result<StoredMessage, StoreError> {
+    let item: MessageItem = from_attributes(item)?;
+    Ok(StoredMessage {
+        expires_at: item.expires_at(),
+        message: item.into(),
+    })
 }
 
 pub(crate) fn message_is_missing(id: &DeliveryId) -> StoreError {

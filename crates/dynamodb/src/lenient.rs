@@ -18,7 +18,7 @@ use webhooks_domain::ports::StoreError;
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{SealedSecret, SealedSecrets};
 use webhooks_domain::subscription::{
-    BrokenSubscription, Description, Disabled, Subscription, SubscriptionStatus,
+    BrokenSubscription, CertificateWarned, Description, Disabled, Subscription, SubscriptionStatus,
 };
 use webhooks_domain::timestamp::Timestamp;
 
@@ -102,7 +102,10 @@ pub(crate) fn read(
             .zip(fields.harmless("disabledAt"))
             .map(|(reason, at)| Disabled { reason, at }),
         disabled_warned_at: fields.harmless("disabledWarnedAt"),
-        certificate_warned_at: fields.harmless("certificateWarnedAt"),
+        certificate_warned: fields
+            .harmless("certificateWarnedAt")
+            .zip(fields.harmless("certificateWarnedOf"))
+            .map(|(at, not_after)| CertificateWarned { at, not_after }),
         health: fields
             .harmless::<HealthItem>("health")
             .map(Health::from)
@@ -175,23 +178,27 @@ impl Fields {
     /// The shape of the payload, the method and the query parameters.
     fn shape(&mut self) -> (PayloadShape, Method, QueryParameters) {
         let before = self.problems.len();
+        let payload_format = self.optional("payloadFormat", Ok::<_, String>);
+        let payload_fields = self.optional("payloadFields", Ok::<_, String>);
+        let transform = self.optional("transform", Ok::<_, String>);
+        let content_type = self.optional("contentType", Ok::<_, String>);
+        let is_readable = self.problems.len() == before;
         let attributes = ShapeAttributes {
-            payload_format: self
-                .optional("payloadFormat", Ok::<_, String>)
-                .unwrap_or_default(),
-            payload_fields: self.optional("payloadFields", Ok::<_, String>),
-            transform: self.optional("transform", Ok::<_, String>),
-            content_type: self.optional("contentType", Ok::<_, String>),
+            payload_format: payload_format.unwrap_or_default(),
+            payload_fields,
+            transform,
+            content_type,
             method: self.optional("method", Ok::<_, String>).unwrap_or_default(),
             query_parameters: self
                 .optional("queryParameters", Ok::<_, String>)
                 .unwrap_or_default(),
         };
-        if self.problems.len() > before {
-            return Default::default();
-        }
         let method = attributes.method;
-        let payload = self.or_default(attributes.payload());
+        let payload = if is_readable {
+            self.or_default(attributes.payload())
+        } else {
+            PayloadShape::default()
+        };
         (payload, method, self.or_default(attributes.query()))
     }
 
@@ -254,7 +261,7 @@ mod tests {
     use webhooks_testkit::samples;
 
     /// The attributes that do not affect deliveries.
-    const HARMLESS: [&str; 11] = [
+    const HARMLESS: [&str; 12] = [
         "description",
         "metadata",
         "timeoutSeconds",
@@ -263,6 +270,7 @@ mod tests {
         "disabledAt",
         "disabledWarnedAt",
         "certificateWarnedAt",
+        "certificateWarnedOf",
         "createdAt",
         "updatedAt",
         "requestVersion",

@@ -18,8 +18,8 @@ use webhooks_domain::ports::{
 };
 use webhooks_domain::quota::Usage;
 use webhooks_domain::subscription::{
-    BrokenSubscription, DisabledReason, FormerRequests, Subscription, SubscriptionPage,
-    SubscriptionStatus,
+    BrokenSubscription, CertificateWarned, DisabledReason, FormerRequests, Subscription,
+    SubscriptionPage, SubscriptionStatus,
 };
 use webhooks_domain::timestamp::Timestamp;
 
@@ -177,7 +177,7 @@ impl SubscriptionTable for DynamoStore {
     async fn note_certificate_warning(
         &self,
         read: &Subscription,
-        now: Timestamp,
+        warned: CertificateWarned,
     ) -> Result<WriteOutcome, StoreError> {
         let key = Key::subscription(&read.customer_id, &read.id);
         let update = self
@@ -185,13 +185,14 @@ impl SubscriptionTable for DynamoStore {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(to_attributes(&key)))
-            .update_expression("SET certificateWarnedAt = :now")
-            .expression_attribute_values(":now", number(now.as_millis()))
+            .update_expression("SET certificateWarnedAt = :at, certificateWarnedOf = :end")
+            .expression_attribute_values(":at", number(warned.at.as_millis()))
+            .expression_attribute_values(":end", number(warned.not_after.as_millis()))
             .expression_attribute_values(":version", number(read.version));
-        let update = match read.certificate_warned_at {
+        let update = match read.certificate_warned {
             Some(last) => update
                 .condition_expression("version = :version AND certificateWarnedAt = :last")
-                .expression_attribute_values(":last", number(last.as_millis())),
+                .expression_attribute_values(":last", number(last.at.as_millis())),
             None => update.condition_expression(
                 "version = :version AND attribute_not_exists(certificateWarnedAt)",
             ),

@@ -112,15 +112,24 @@ pub async fn deliveries<S: DeliveryTable + Directory>(
         sweep_at: SWEEP,
     });
     let second = samples::failed_attempt(2);
-    let early = store.record(&id, &second, &retry).await.expect("answers");
+    let early = store
+        .record(&id, None, &second, &retry)
+        .await
+        .expect("answers");
     assert_eq!(early, WriteOutcome::Conflict, "attempts are contiguous");
     let first = samples::failed_attempt(1);
     assert_eq!(
-        store.record(&id, &first, &retry).await.expect("answers"),
+        store
+            .record(&id, None, &first, &retry)
+            .await
+            .expect("answers"),
         WriteOutcome::Written
     );
     assert_eq!(
-        store.record(&id, &first, &retry).await.expect("answers"),
+        store
+            .record(&id, None, &first, &retry)
+            .await
+            .expect("answers"),
         WriteOutcome::Conflict
     );
     let (pending, _) = store.load(&id).await.expect("answers").expect("is there");
@@ -129,8 +138,14 @@ pub async fn deliveries<S: DeliveryTable + Directory>(
     assert_eq!(pending.next_attempt_at, Some(DUE));
 
     let failed = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
+    for due_at in [None, Some(DUE + Duration::from_millis(1))] {
+        let ended = Verdict::Ended(failed);
+        let outcome = store.record(&id, due_at, &second, &ended).await;
+        let outcome = outcome.expect("answers");
+        assert_eq!(outcome, WriteOutcome::Conflict, "it is due at another time");
+    }
     let ended = store
-        .record(&id, &second, &Verdict::Ended(failed))
+        .record(&id, Some(DUE), &second, &Verdict::Ended(failed))
         .await
         .expect("answers");
     assert_eq!(ended, WriteOutcome::Written);
@@ -138,7 +153,10 @@ pub async fn deliveries<S: DeliveryTable + Directory>(
     assert_eq!((ended.status, ended.next_attempt_at), (failed, None));
     assert_eq!(ended.attempts.len(), 2);
     let third = samples::failed_attempt(3);
-    let late = store.record(&id, &third, &retry).await.expect("answers");
+    let late = store
+        .record(&id, None, &third, &retry)
+        .await
+        .expect("answers");
     assert_eq!(
         late,
         WriteOutcome::Conflict,
@@ -217,7 +235,7 @@ pub async fn reopening<S: DeliveryTable + ResendTable>(
         } else {
             let ended = Verdict::Ended(failed);
             let attempt = samples::failed_attempt(1);
-            store.record(&id, &attempt, &ended).await
+            store.record(&id, None, &attempt, &ended).await
         };
         assert_eq!(ended.expect("answers"), WriteOutcome::Written);
 
@@ -250,7 +268,12 @@ pub async fn reopening<S: DeliveryTable + ResendTable>(
 
     let second = samples::failed_attempt(2);
     let id = failed.task.delivery;
-    let recorded = store.record(&id, &second, &Verdict::Ended(DeliveryStatus::Succeeded));
+    let recorded = store.record(
+        &id,
+        Some(DUE),
+        &second,
+        &Verdict::Ended(DeliveryStatus::Succeeded),
+    );
     assert_eq!(recorded.await.expect("answers"), WriteOutcome::Written);
     let (ended, attempts) = (load(id).await, 1);
     assert_eq!(ended.trigger, DeliveryTrigger::Resend);
@@ -285,7 +308,10 @@ pub async fn calls<S: DeliveryTable + ResendTable + Directory>(store: &S, salt: 
     }
     let failed = Verdict::Ended(DeliveryStatus::Failed(FailureReason::TestFailed));
     let first = samples::failed_attempt(1);
-    let recorded = store.record(&id, &first, &failed).await.expect("answers");
+    let recorded = store
+        .record(&id, None, &first, &failed)
+        .await
+        .expect("answers");
     assert_eq!(recorded, WriteOutcome::Written);
     let (ended, _) = store.load(&id).await.expect("answers").expect("is there");
     let undelivered = store.undelivered_of(&id.subscription, &window);
@@ -301,7 +327,10 @@ pub async fn calls<S: DeliveryTable + ResendTable + Directory>(store: &S, salt: 
     let (again, _) = store.load(&id).await.expect("answers").expect("is there");
     assert_eq!(again.trigger, DeliveryTrigger::Test, "a test stays one");
     let second = samples::failed_attempt(2);
-    let recorded = store.record(&id, &second, &failed).await.expect("answers");
+    let recorded = store
+        .record(&id, Some(DUE), &second, &failed)
+        .await
+        .expect("answers");
     assert_eq!(recorded, WriteOutcome::Written);
     let undelivered = store.undelivered_of(&id.subscription, &window);
     assert_eq!(undelivered.await.expect("answers").entries, []);
@@ -327,7 +356,7 @@ pub async fn due_index<S: DeliveryTable + DueIndex>(
             sweep_at,
         };
         let first = samples::failed_attempt(1);
-        let recorded = store.record(&id, &first, &Verdict::Retry(next)).await;
+        let recorded = store.record(&id, None, &first, &Verdict::Retry(next)).await;
         assert_eq!(recorded.expect("answers"), WriteOutcome::Written);
         let task = DeliveryTask::new(id, 2, Some(DUE));
         entries.push(DueEntry {
@@ -356,7 +385,7 @@ pub async fn due_index<S: DeliveryTable + DueIndex>(
 
     let second = samples::failed_attempt(2);
     let succeeded = Verdict::Ended(DeliveryStatus::Succeeded);
-    let ended = store.record(&early.task.delivery, &second, &succeeded);
+    let ended = store.record(&early.task.delivery, Some(DUE), &second, &succeeded);
     assert_eq!(ended.await.expect("answers"), WriteOutcome::Written);
     let held = store.settle(&third.task.delivery, 1, samples::HELD);
     assert_eq!(held.await.expect("answers"), WriteOutcome::Written);

@@ -100,7 +100,7 @@ pub fn subscription(customer_id: &str, number: u128) -> Subscription {
         status: SubscriptionStatus::Active,
         disabled: None,
         disabled_warned_at: None,
-        certificate_warned_at: None,
+        certificate_warned: None,
         health: Health::default(),
         created_at: NOW,
         updated_at: NOW,

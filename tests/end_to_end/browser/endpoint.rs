@@ -81,7 +81,9 @@ async fn a_customer_adds_an_endpoint_and_support_staff_resend_its_delivery() -> 
 /// From the empty list to the secret of a new endpoint, whose filter was tried first.
 async fn adds_an_endpoint(test: &Fixture, customer: &Visitor<'_>) -> Result<()> {
     customer.follow("Add an endpoint").await?;
-    customer.fill("URL", &test.receiver.url("/added")).await?;
+    customer
+        .fill("URL (required)", &test.receiver.url("/added"))
+        .await?;
     customer.fill("Event types", "order.*").await?;
     customer.fill("Pattern", FILTER).await?;
     for (event, said) in [

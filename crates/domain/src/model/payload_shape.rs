@@ -27,6 +27,10 @@ use std::fmt::Write as _;
 use crate::fields::FieldError;
 use crate::payload_format::PayloadFormat;
 
+/// The version of a delivery's shape that could not be read when the delivery was made. It has the
+/// shape that its subscription has at each attempt, once that can be read.
+pub const UNKNOWN_SHAPE: u64 = 0;
+
 /// The shape of a body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PayloadShape {

@@ -8,9 +8,9 @@ use crate::delivery::{Delivery, DeliveryStatus, DeliveryTrigger, HoldReason};
 use crate::ids::{DeliveryId, SubscriptionId};
 use crate::message::Message;
 use crate::payload_format::PayloadFormat;
-use crate::payload_shape::MessageLinkTemplate;
+use crate::payload_shape::{MessageLinkTemplate, UNKNOWN_SHAPE};
 use crate::queue::QueueKind;
-use crate::subscription::{Subscription, SubscriptionStatus};
+use crate::subscription::{BrokenSubscription, Subscription, SubscriptionStatus};
 use crate::timestamp::Timestamp;
 
 /// A subscription that matches the message.
@@ -40,6 +40,23 @@ impl From<&Subscription> for MatchedSubscription {
             payload_format: subscription.payload.format(),
             shape_version: subscription.shape_version(),
             queue: subscription.health.queue(),
+        }
+    }
+}
+
+impl From<&BrokenSubscription> for MatchedSubscription {
+    /// Its delivery fails. If it is sent after the repair, it must not have another shape than the
+    /// subscription: that may be one that leaves most of the event out.
+    fn from(broken: &BrokenSubscription) -> Self {
+        let read = Self::from(&broken.readable);
+        let shape_version = if broken.can_read_shape() {
+            read.shape_version
+        } else {
+            Some(UNKNOWN_SHAPE)
+        };
+        Self {
+            shape_version,
+            ..read
         }
     }
 }

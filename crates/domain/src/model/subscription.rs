@@ -105,9 +105,8 @@ pub struct Subscription {
     /// The time at which its owner was last told that it is disabled. It stays when it is enabled
     /// again.
     pub disabled_warned_at: Option<Timestamp>,
-    /// The time at which its owner was last told of the end of a client certificate. It stays when
-    /// the certificate is replaced.
-    pub certificate_warned_at: Option<Timestamp>,
+    /// The last warning of the end of a client certificate. It stays when the certificate is replaced.
+    pub certificate_warned: Option<CertificateWarned>,
     /// The health of its endpoint. Only the system writes it, and without a new version.
     pub health: Health,
     /// The time at which it was created.
@@ -136,22 +135,32 @@ pub struct FormerRequests {
     pub expires_at: Timestamp,
 }
 
+/// A warning to the owner of an endpoint of the end of a client certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CertificateWarned {
+    /// The time of the warning.
+    pub at: Timestamp,
+    /// The end of the certificate.
+    pub not_after: Timestamp,
+}
+
 /// The stored size of a subscription without its texts: names, numbers, ids and its health.
-const FIXED_BYTES: usize = 496;
+const FIXED_BYTES: usize = 528;
 /// The stored size of a name and a value, or of a list entry, without its text.
 const ENTRY_BYTES: usize = 8;
 /// The stored size of a secret without the encrypted part: its numbers and its public key.
 const SECRET_BYTES: usize = 64;
 
 impl Subscription {
-    /// The shortest time between two warnings that it is disabled. Its owner can enable it at any
-    /// time, and let it be disabled by the next answer, so this is what bounds the messages.
-    pub const DISABLED_WARNED_AGAIN_AFTER: Duration = Duration::from_hours(6);
+    /// The shortest time between two warnings that it is disabled, or of the ends of two client
+    /// certificates. Its owner can enable it at any time, and let it be disabled by the next answer,
+    /// and can replace a certificate at any time. So this is what bounds the messages.
+    pub const WARNED_AGAIN_AFTER: Duration = Duration::from_hours(6);
 
     /// Returns true if its owner is told when it is disabled at this time.
     pub fn warns_of_disabling(&self, now: Timestamp) -> bool {
         self.disabled_warned_at
-            .is_none_or(|warned| now.since(warned) >= Self::DISABLED_WARNED_AGAIN_AFTER)
+            .is_none_or(|warned| now.since(warned) >= Self::WARNED_AGAIN_AFTER)
     }
 
     /// The time at which its owner was last told that it is disabled, once it is disabled at this
@@ -163,20 +172,26 @@ impl Subscription {
     }
 
     /// The warning about the end of its client certificate that is due at this time. Each distance to
-    /// the end is a step, which is due once: the time of the last warning tells which one it was of.
-    /// So a certificate that replaces another one at the same distance is no reason for a warning.
+    /// the end is a step, which is due once. Its owner can replace a certificate at any time, so that
+    /// of another one the first warning comes some hours after the last one of the former.
     pub fn certificate_warning(&self, now: Timestamp) -> Option<Warning> {
         let authentication = self.authentication.as_ref()?;
         let not_after = authentication.authentication.certificate_not_after()?;
         let end = CertificateEnd::of(not_after, now);
-        let warned_of = self
-            .certificate_warned_at
-            .map_or(CertificateEnd::Far, |at| CertificateEnd::of(not_after, at));
+        let is_due = match self.certificate_warned {
+            Some(warned) if warned.not_after == not_after => {
+                end > CertificateEnd::of(not_after, warned.at)
+            }
+            Some(warned) => {
+                end > CertificateEnd::Far && now.since(warned.at) >= Self::WARNED_AGAIN_AFTER
+            }
+            None => end > CertificateEnd::Far,
+        };
         let step = match end {
             CertificateEnd::Passed => WarningStep::CertificateExpired,
             _ => WarningStep::CertificateExpires,
         };
-        (end > warned_of).then_some(Warning {
+        is_due.then_some(Warning {
             step,
             failing_since: self.health.failing_since,
             disabled_at: None,

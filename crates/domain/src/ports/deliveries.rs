@@ -21,8 +21,8 @@ use crate::timestamp::Timestamp;
 ///
 /// The workflow writes them; see [`crate::prepare`].
 pub trait DeliveryReader {
-    /// Reads a delivery and its message. `None` if there is no such delivery. A delivery without
-    /// its message is [`StoreError::Corrupt`].
+    /// Reads a delivery and its message. `None` if there is no such delivery. It expires with its
+    /// message at the latest. A delivery without its message is [`StoreError::Corrupt`].
     fn load(
         &self,
         id: &DeliveryId,
@@ -68,13 +68,16 @@ pub trait DeliveryTable:
         id: &CustomerId,
     ) -> impl Future<Output = Result<Option<CustomerLimit>, StoreError>> + Send;
 
-    /// Records an attempt and the decision that follows, if the delivery is pending and has
-    /// exactly the attempts before this one. A next attempt enters the `due` index.
+    /// Records an attempt and the decision that follows, if the delivery is pending, has exactly the
+    /// attempts before this one, and has this time of its next attempt. So an attempt that began
+    /// before the delivery was sent again decides nothing about it. A next attempt enters the `due`
+    /// index.
     ///
     /// A repetition is a conflict: the attempt is recorded already.
     fn record(
         &self,
         id: &DeliveryId,
+        due_at: Option<Timestamp>,
         attempt: &Attempt,
         verdict: &Verdict,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;

@@ -9,8 +9,8 @@ use crate::ids::{CustomerId, SubscriptionId};
 use crate::paging::EntryPage;
 use crate::quota::{CountedUsage, Quota, Usage};
 use crate::subscription::{
-    BrokenSubscription, DisabledReason, FormerRequests, Subscription, SubscriptionPage,
-    UnhealthyPlace,
+    BrokenSubscription, CertificateWarned, DisabledReason, FormerRequests, Subscription,
+    SubscriptionPage, UnhealthyPlace,
 };
 use crate::timestamp::Timestamp;
 
@@ -133,13 +133,13 @@ pub trait SubscriptionTable {
         now: Timestamp,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 
-    /// Notes that its owner is told at this time of the end of its client certificate, if neither
-    /// the subscription nor the time of the last such warning has changed since they were read.
-    /// Nothing else changes, not even the version. A repetition is a conflict.
+    /// Notes that its owner is told of the end of its client certificate, if neither the subscription
+    /// nor the last such warning has changed since they were read. Nothing else changes, not even the
+    /// version. A repetition is a conflict.
     fn note_certificate_warning(
         &self,
         read: &Subscription,
-        now: Timestamp,
+        warned: CertificateWarned,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 

@@ -27,6 +27,7 @@ use crate::delivery::{
 };
 use crate::due::LongestQueueDelay;
 use crate::health::Observation;
+use crate::ids::DeliveryId;
 use crate::limiter;
 use crate::limits::LimiterId;
 use crate::message::{BodyError, Message, PayloadError};
@@ -144,8 +145,10 @@ where
         unrecorded: &mut Option<Report>,
     ) -> Result<Option<Report>, DeliverError> {
         let id = &task.delivery;
-        let Some((delivery, message)) = self.table.load(id).await? else {
-            return Ok(Some(Report::Discarded(DiscardReason::NoDelivery)));
+        let (delivery, message) = match self.table.load(id).await {
+            Ok(Some(loaded)) => loaded,
+            Ok(None) => return Ok(Some(Report::Discarded(DiscardReason::NoDelivery))),
+            Err(failure) => return self.settle_without_message(id, failure).await.map(Some),
         };
         if let Some(made) = unrecorded.take()
             && let Some(report) = self.add_to_cancelled(&delivery, made).await?
@@ -224,6 +227,29 @@ where
                 }
                 Ok(Some(report))
             }
+        }
+    }
+
+    /// Ends a delivery whose message has expired before it: one that a duplicate of the event has
+    /// made later. Otherwise its task would fail again and again. Any other failure stays one.
+    async fn settle_without_message(
+        &self,
+        id: &DeliveryId,
+        failure: StoreError,
+    ) -> Result<Report, DeliverError> {
+        let StoreError::Corrupt { .. } = failure else {
+            return Err(failure.into());
+        };
+        let Ok((None, Some(delivery))) = self.table.read(id).await else {
+            return Err(failure.into());
+        };
+        if delivery.status != DeliveryStatus::Pending {
+            return Ok(Report::Discarded(DiscardReason::NotPending));
+        }
+        let expired = DeliveryStatus::Failed(FailureReason::Expired);
+        match self.settle(&delivery, expired).await? {
+            AdmissionOutcome::Done(report) => Ok(*report),
+            AdmissionOutcome::Proceed(_) | AdmissionOutcome::Conflict => Err(failure.into()),
         }
     }
 
@@ -333,7 +359,11 @@ where
             response_excerpt: kept.excerpt,
             answer_body: kept.body,
         };
-        let recorded = match self.table.record(&delivery.id, &attempt, &verdict).await {
+        let recorded = match self
+            .table
+            .record(&delivery.id, delivery.next_attempt_at, &attempt, &verdict)
+            .await
+        {
             Ok(WriteOutcome::Written) => Recorded::Written,
             Ok(WriteOutcome::Conflict) => Recorded::Conflict,
             Err(_) if next_is_queued => Recorded::LeftToNextTask,

@@ -166,7 +166,7 @@ impl<D: SubscriptionTable, E: EventCheck> LookUp<D, E> {
                         matched.push(MatchedSubscription::from(whole));
                     }
                     Err(broken) if broken.may_want(&message, &mut wants) => {
-                        matched.push(MatchedSubscription::from(&broken.readable));
+                        matched.push(MatchedSubscription::from(broken));
                     }
                     Ok(_) | Err(_) => {}
                 }

@@ -5,10 +5,10 @@
 //! after a change, one more read gets the former one. Former requests are kept for as long as a
 //! delivery of the time of the change can be: its longest wait for the first attempt, and the
 //! retention after that. If the retention was lowered since the delivery was made, they may end
-//! before it.
+//! before it. A delivery that was made while the shape could not be read has the current one.
 
 use crate::delivery::Delivery;
-use crate::payload_shape::PayloadShape;
+use crate::payload_shape::{PayloadShape, UNKNOWN_SHAPE};
 use crate::ports::{ExchangeParts, ExchangeReader, StoreError};
 use crate::subscription::Subscription;
 
@@ -23,7 +23,9 @@ pub async fn payload_shape(
     let Some(version) = delivery.shape_version else {
         return Ok(PayloadShape::of_format(delivery.payload_format));
     };
-    if let Some(current) = current.filter(|current| current.request_version == version) {
+    let is_current =
+        |current: &&Subscription| version == UNKNOWN_SHAPE || current.request_version == version;
+    if let Some(current) = current.filter(is_current) {
         return Ok(Some(current.payload.clone()));
     }
     let (customer, subscription) = (&delivery.customer_id, delivery.id.subscription);

@@ -1,8 +1,9 @@
 //! Cancellations of messages.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use webhooks_domain::cancel::CancelError;
+use webhooks_domain::cancel::{Cancel, CancelError};
 use webhooks_domain::deliver::{Recorded, Report};
 use webhooks_domain::delivery::{
     CancelReason, Delivery, DeliveryStatus, DeliveryTask, HoldReason, Verdict,
@@ -11,6 +12,7 @@ use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::AttemptOutcome;
 use webhooks_domain::recovery::HeldFate;
+use webhooks_domain::resend::Resend;
 use webhooks_domain::subscription::SubscriptionStatus;
 use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
@@ -78,7 +80,7 @@ fn an_attempt_under_way_is_added_to_the_cancelled_delivery_and_none_follows() {
         let message = stage.ids[0].message;
         let cancel = stage.cancel.table.clone();
         stage.backend.during_requests(move |_| {
-            let cancel = webhooks_domain::cancel::Cancel {
+            let cancel = Cancel {
                 table: cancel.clone(),
                 clock: cancel.clone(),
             };
@@ -244,8 +246,9 @@ fn a_retry_that_is_recorded_meanwhile_is_cancelled_with_its_attempt() {
             );
             let attempt = samples::failed_attempt(1);
             let verdict = Verdict::Retry(next);
-            let recorded =
-                webhooks_domain::ports::DeliveryTable::record(backend, &id, &attempt, &verdict);
+            let recorded = webhooks_domain::ports::DeliveryTable::record(
+                backend, &id, None, &attempt, &verdict,
+            );
             now(recorded).unwrap();
         });
     let cancellation = stage.cancel(id).unwrap();
@@ -285,4 +288,35 @@ fn a_waiting_message_is_cancelled() {
     stage.drain();
     assert_eq!(stage.delivery_of(id).status, REQUESTED);
     assert_eq!(stage.backend.requests().len(), 1);
+}
+
+/// The last attempt is under way while its message is cancelled and its delivery is sent again. What
+/// comes of it must not end what somebody has asked for.
+#[test]
+fn an_attempt_that_began_before_a_resend_decides_nothing_about_it() {
+    let stage = stage(schedule(&[0]));
+    stage.backend.answer([500, 200].map(samples::response));
+    let (id, is_first) = (stage.ids[0], AtomicBool::new(true));
+    stage.backend.during_requests(move |backend| {
+        if !is_first.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        backend.set_now(backend.time() + Duration::from_secs(1));
+        let cancel = Cancel {
+            table: backend.clone(),
+            clock: backend.clone(),
+        };
+        let customer = samples::customer("acme");
+        now(cancel.run(&customer, &id.message, None, 200)).unwrap();
+        let resend = Resend {
+            table: backend.clone(),
+            queue: backend.clone(),
+            clock: backend.clone(),
+        };
+        now(resend.run(&id)).unwrap();
+    });
+    stage.drain();
+    assert_eq!(stage.backend.requests().len(), 2);
+    let delivery = stage.delivery();
+    assert_eq!(delivery.status, DeliveryStatus::Succeeded, "{delivery:?}");
 }

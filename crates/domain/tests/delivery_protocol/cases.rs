@@ -266,7 +266,7 @@ fn a_task_that_arrives_before_the_record_of_its_predecessor_is_not_lost() {
         if is_late.swap(false, Ordering::Relaxed) {
             let next = NextAttempt::plan(samples::NOW, samples::NOW, LongestQueueDelay::MAX);
             let first = samples::failed_attempt(1);
-            let recorded = now(backend.record(&id, &first, &Verdict::Retry(next)));
+            let recorded = now(backend.record(&id, None, &first, &Verdict::Retry(next)));
             assert_eq!(recorded.unwrap(), WriteOutcome::Written);
         }
         backend.set_now(backend.time() + Duration::from_secs(1));

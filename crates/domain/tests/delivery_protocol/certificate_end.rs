@@ -5,11 +5,13 @@ use std::time::Duration;
 use crate::stage::{Stage, schedule, stage as stage_of};
 use webhooks_domain::deliver::Report;
 use webhooks_domain::ports::{SubscriptionTable, WriteOutcome};
+use webhooks_domain::subscription::{CertificateWarned, Subscription};
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_testkit::client_certificates::ClientAuthority;
 use webhooks_testkit::samples;
 
 const DAY: Duration = Duration::from_hours(24);
+const MINUTE: Duration = Duration::from_mins(1);
 
 fn replace(stage: &Stage, not_after: Timestamp) {
     let authority = ClientAuthority::new("Example CA");
@@ -88,7 +90,7 @@ fn the_warning_has_the_end_and_nothing_else_changes() {
     assert_eq!(warning.warning.certificate_not_after, Some(end));
     assert_eq!(*changes, []);
     let mut after = stage.subscription_of(stage.ids[0]).unwrap();
-    assert!(after.certificate_warned_at.take().is_some());
+    assert!(after.certificate_warned.take().is_some());
     assert_eq!(after, before);
 }
 
@@ -97,17 +99,32 @@ fn a_new_certificate_is_told_of_at_its_own_steps_and_not_at_once() {
     let stage = stage(samples::NOW + 20 * DAY);
     let now = samples::NOW + DAY;
     assert_eq!(attempt(&stage, now), ["certificateExpires"]);
-    // Customers who replace one short certificate by another get no message for each.
-    for days in [18, 25, 15] {
-        replace(&stage, now + days * DAY);
-        assert_eq!(attempt(&stage, now), [""; 0], "{days} days");
+    // Customers who replace one short certificate by another get no message for each, also if the
+    // end of each is a moment away from a step.
+    let mut at = now;
+    for _ in 0..10 {
+        replace(&stage, at + 30 * DAY + MINUTE);
+        at = at + 2 * MINUTE;
+        assert_eq!(attempt(&stage, at), [""; 0]);
     }
-    assert_eq!(attempt(&stage, now + 8 * DAY), ["certificateExpires"]);
+    let later = now + Subscription::WARNED_AGAIN_AFTER;
+    assert_eq!(attempt(&stage, later), ["certificateExpires"]);
     replace(&stage, now + 100 * DAY);
     assert_eq!(attempt(&stage, now + 9 * DAY), [""; 0]);
     assert_eq!(attempt(&stage, now + 70 * DAY), ["certificateExpires"]);
+    assert_eq!(attempt(&stage, now + 100 * DAY), ["certificateExpired"]);
     stage.update(r#"{"authentication":null}"#);
     assert_eq!(attempt(&stage, now + 200 * DAY), [""; 0]);
+}
+
+#[test]
+fn a_certificate_that_replaces_one_that_has_ended_is_told_of_too() {
+    let end = samples::NOW + DAY;
+    let stage = stage(end);
+    assert_eq!(attempt(&stage, end), ["certificateExpired"]);
+    replace(&stage, end + 20 * DAY);
+    assert_eq!(attempt(&stage, end + MINUTE), [""; 0]);
+    assert_eq!(attempt(&stage, end + DAY), ["certificateExpires"]);
 }
 
 #[test]
@@ -118,7 +135,11 @@ fn of_two_environments_one_tells_it() {
         let acme = samples::customer("acme");
         let read = SubscriptionTable::get(backend, &acme, &id.subscription);
         let read = crate::stage::now(read).unwrap().unwrap();
-        let noted = crate::stage::now(backend.note_certificate_warning(&read, samples::NOW));
+        let warned = CertificateWarned {
+            at: samples::NOW,
+            not_after: samples::NOW + DAY,
+        };
+        let noted = crate::stage::now(backend.note_certificate_warning(&read, warned));
         assert_eq!(noted.unwrap(), WriteOutcome::Written);
     });
     stage.queue_first(id);

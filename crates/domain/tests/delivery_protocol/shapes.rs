@@ -6,7 +6,8 @@ use webhooks_domain::delivery::{DeliveryStatus, DeliveryTask, FailureReason};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::Method;
-use webhooks_domain::payload_shape::MessageLinkTemplate;
+use webhooks_domain::payload_format::PayloadFormat;
+use webhooks_domain::payload_shape::{MessageLinkTemplate, UNKNOWN_SHAPE};
 use webhooks_domain::prepare::{MatchedSubscription, prepare};
 use webhooks_domain::read_delivery::read_delivery;
 use webhooks_domain::show_exchanges::show_exchanges;
@@ -20,9 +21,12 @@ const TRANSFORM: &str = r#"{"payloadFormat":"transform","contentType":"applicati
 impl Stage {
     /// Prepares, records and queues a delivery of another event, as the workflow does.
     fn deliver_event(&self, event: &str) -> DeliveryId {
-        let message = samples::message("acme", event);
         let subscription = self.subscription_of(self.ids[0]).unwrap();
-        let matched = MatchedSubscription::from(&subscription);
+        self.deliver_to(event, MatchedSubscription::from(&subscription))
+    }
+
+    fn deliver_to(&self, event: &str, matched: MatchedSubscription) -> DeliveryId {
+        let message = samples::message("acme", event);
         let links: MessageLinkTemplate = "https://app.example.com/{customerId}".parse().unwrap();
         let retention = Duration::from_hours(24 * 90);
         let delivery = prepare(
@@ -176,6 +180,25 @@ fn a_delivery_whose_shape_is_lost_fails_alone() {
     assert_eq!(stage.delivery_of(id).status, status);
     assert_eq!(stage.delivery_of(other).status, DeliveryStatus::Succeeded);
     assert!(stage.shown_body(id).unwrap_err().contains("shape"));
+}
+
+/// Otherwise a subscription that wants only ids would get the whole event after its repair.
+#[test]
+fn a_delivery_that_was_made_while_the_shape_was_unreadable_has_the_repaired_one() {
+    let stage = idle();
+    stage.update(r#"{"payloadFormat":"thin"}"#);
+    let subscription = stage.subscription_of(stage.ids[0]).unwrap();
+    let unreadable = MatchedSubscription {
+        payload_format: PayloadFormat::default(),
+        shape_version: Some(UNKNOWN_SHAPE),
+        ..MatchedSubscription::from(&subscription)
+    };
+    let id = stage.deliver_to("first", unreadable);
+    stage.drain();
+    assert_eq!(stage.delivery_of(id).status, DeliveryStatus::Succeeded);
+    let body: serde_json::Value = serde_json::from_str(&stage.bodies()[1]).unwrap();
+    let members: Vec<_> = body["data"].as_object().unwrap().keys().collect();
+    assert_eq!(members, ["customerId", "messageId"]);
 }
 
 /// The read of a former shape counts as time before the attempt. A shape that is lost shows that the

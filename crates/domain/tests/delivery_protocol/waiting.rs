@@ -8,13 +8,14 @@ use webhooks_domain::due::OVERDUE_AFTER;
 use webhooks_domain::health::{Health, Hold, OpenCircuit};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
+use webhooks_domain::ports::DeliveryReader;
 use webhooks_domain::recovery::HeldFate;
 use webhooks_domain::resend::ResendError;
 use webhooks_domain::subscription::SubscriptionStatus;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_testkit::samples;
 
-use crate::stage::{Stage, schedule, stage};
+use crate::stage::{Stage, now, schedule, stage};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -250,4 +251,31 @@ fn a_waiting_delivery_whose_deadline_passes_expires() {
     stage.drain();
     let expired = DeliveryStatus::Failed(FailureReason::Expired);
     assert_eq!(stage.delivery_of(id).status, expired);
+}
+
+/// A duplicate of the event, or a late start of its workflow, makes a delivery after the message. It
+/// ends before the message does, because nothing can be sent without it.
+#[test]
+fn a_delivery_that_would_outlive_its_message_ends_with_it() {
+    for after in [false, true] {
+        let stage = stage(schedule(&[0, 5]));
+        stage.drain();
+        let message = samples::message("acme", "event 1");
+        let end = stage.delivery().expires_at;
+        let other = samples::subscription("acme", 7);
+        stage.backend.store_subscription(&other);
+        let mut late = samples::delivery(&message, other.id);
+        late.expires_at = end + Duration::from_hours(48);
+        let id = late.id;
+        stage.backend.record_call(message, late);
+        let at = if after { end + MINUTE } else { end - MINUTE };
+        stage.backend.set_now(at);
+        stage.queue_first(id);
+        let made = stage.backend.requests().len();
+        stage.drain();
+        let (_, delivery) = now(DeliveryReader::read(&stage.backend, &id)).unwrap();
+        let expired = DeliveryStatus::Failed(FailureReason::Expired);
+        assert_eq!(delivery.unwrap().status, expired, "after it: {after}");
+        assert_eq!(stage.backend.requests().len(), made);
+    }
 }

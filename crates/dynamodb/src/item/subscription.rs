@@ -62,6 +62,8 @@ pub(crate) struct SubscriptionItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate_warned_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    certificate_warned_of: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<HealthItem>,
     /// Only while it is unhealthy. The updates of its health maintain it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,7 +125,10 @@ impl From<&Subscription> for SubscriptionItem {
             disabled_reason: subscription.disabled.map(|disabled| disabled.reason),
             disabled_at: subscription.disabled.map(|disabled| disabled.at),
             disabled_warned_at: subscription.disabled_warned_at,
-            certificate_warned_at: subscription.certificate_warned_at,
+            certificate_warned_at: subscription.certificate_warned.map(|warned| warned.at),
+            certificate_warned_of: subscription
+                .certificate_warned
+                .map(|warned| warned.not_after),
             health: HealthItem::of(&subscription.health),
             owed_to: subscription.is_unhealthy().then_some(UNHEALTHY),
             due_shard: hold.map(|_| SHARD_OF_SUBSCRIPTIONS),
@@ -274,7 +279,7 @@ mod tests {
         ContentType, KeptFields, PayloadShape, PayloadShapeParts, Transform,
     };
     use webhooks_domain::retry::RetryPolicy;
-    use webhooks_domain::subscription::Disabled;
+    use webhooks_domain::subscription::{CertificateWarned, Disabled};
     use webhooks_testkit::samples;
 
     /// A shape with a transform of this many paths.
@@ -309,7 +314,10 @@ mod tests {
                 at: samples::NOW,
             }),
             disabled_warned_at: Some(samples::NOW),
-            certificate_warned_at: Some(samples::NOW),
+            certificate_warned: Some(CertificateWarned {
+                at: samples::NOW,
+                not_after: samples::NOW,
+            }),
             health: Health {
                 failing_since: Some(samples::NOW),
                 circuit: Some(OpenCircuit {
@@ -350,7 +358,10 @@ mod tests {
         let small = Subscription {
             health,
             disabled_warned_at: Some(samples::NOW),
-            certificate_warned_at: Some(samples::NOW),
+            certificate_warned: Some(CertificateWarned {
+                at: samples::NOW,
+                not_after: samples::NOW,
+            }),
             version: 1_000_000,
             request_version: 1_000_000,
             ..samples::subscription("acme", 1)

@@ -96,6 +96,7 @@ where
 
     let recorded = store.record(
         &pending.id,
+        pending.next_attempt_at,
         &first,
         &Verdict::Ended(DeliveryStatus::Succeeded),
     );

@@ -76,7 +76,7 @@ where
         };
         let failed = Verdict::Ended(DeliveryStatus::Failed(FailureReason::AttemptsExhausted));
         let attempt = samples::failed_attempt(1);
-        let recorded = store.record(&id, &attempt, &failed).await;
+        let recorded = store.record(&id, None, &attempt, &failed).await;
         assert_eq!(recorded.expect("answers"), outcome, "{event}");
         let ended = Delivery {
             status: DeliveryStatus::Failed(FailureReason::AttemptsExhausted),

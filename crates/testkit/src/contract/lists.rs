@@ -166,7 +166,9 @@ async fn undelivered(
         sweep_at: SWEEP,
     });
     for id in &ids[..3] {
-        let failed = store.record(id, &samples::failed_attempt(1), &retry).await;
+        let failed = store
+            .record(id, None, &samples::failed_attempt(1), &retry)
+            .await;
         assert_eq!(failed.expect("answers"), WriteOutcome::Written);
     }
     let held = store.settle(&ids[3], 0, samples::HELD).await;
@@ -174,7 +176,9 @@ async fn undelivered(
     assert_eq!(undelivered().await, sorted(ids[..4].to_vec()));
     for (id, status) in [(&ids[0], GIVEN_UP), (&ids[1], DeliveryStatus::Succeeded)] {
         let ended = Verdict::Ended(status);
-        let ended = store.record(id, &samples::failed_attempt(2), &ended).await;
+        let ended = store
+            .record(id, Some(DUE), &samples::failed_attempt(2), &ended)
+            .await;
         assert_eq!(ended.expect("answers"), WriteOutcome::Written);
     }
     assert_eq!(undelivered().await, sorted(vec![ids[0], ids[2], ids[3]]));

@@ -9,7 +9,9 @@ use webhooks_domain::ports::{
     WriteOutcome,
 };
 use webhooks_domain::quota::{CountedUsage, Quota, Usage};
-use webhooks_domain::subscription::{Disabled, DisabledReason, Subscription, SubscriptionStatus};
+use webhooks_domain::subscription::{
+    CertificateWarned, Disabled, DisabledReason, Subscription, SubscriptionStatus,
+};
 use webhooks_domain::timestamp::Timestamp;
 
 use super::{DUE, SWEEP};
@@ -349,8 +351,12 @@ pub async fn health(store: &impl SubscriptionStore, salt: &str) {
 /// same, and a change of the subscription keeps it.
 pub async fn certificate_warnings(store: &impl SubscriptionStore, salt: &str) {
     let read = samples::subscription(&format!("{salt}-certificate"), 1);
+    let warned = |at: Timestamp| CertificateWarned {
+        at,
+        not_after: SWEEP,
+    };
     let note = async |read: &Subscription, at: Timestamp| {
-        let noted = store.note_certificate_warning(read, at).await;
+        let noted = store.note_certificate_warning(read, warned(at)).await;
         noted.expect("answers")
     };
     let gone = note(&read, DUE).await;
@@ -361,7 +367,7 @@ pub async fn certificate_warnings(store: &impl SubscriptionStore, salt: &str) {
     let stored = store.get(&read.customer_id, &read.id).await;
     let stored = stored.expect("answers").expect("is there");
     let expected = Subscription {
-        certificate_warned_at: Some(DUE),
+        certificate_warned: Some(warned(DUE)),
         ..read.clone()
     };
     assert_eq!(stored, expected, "nothing else changes");
@@ -382,7 +388,7 @@ pub async fn certificate_warnings(store: &impl SubscriptionStore, salt: &str) {
 async fn disabled_again(store: &impl SubscriptionStore, read: Subscription) -> Subscription {
     let mut now = read;
     assert_eq!(now.disabled_warned_at, Some(DUE));
-    let again_after = Subscription::DISABLED_WARNED_AGAIN_AFTER;
+    let again_after = Subscription::WARNED_AGAIN_AFTER;
     for (at, warned_at) in [
         (DUE + again_after / 2, DUE),
         (DUE + again_after, DUE + again_after),

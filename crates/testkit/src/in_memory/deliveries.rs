@@ -25,14 +25,18 @@ impl DeliveryReader for InMemoryBackend {
         let (delivery, message) = self.store(|state| {
             state.check_delivery(id)?;
             let message = state.message(&id.message);
-            Ok((
-                state.delivery(id).cloned(),
-                message.map(|stored| stored.message.clone()),
-            ))
+            Ok((state.delivery(id).cloned(), message.cloned()))
         })??;
         match (delivery, message) {
             (None, _) => Ok(None),
-            (Some(delivery), Some(message)) => Ok(Some((delivery, message))),
+            (Some(delivery), Some(stored)) => {
+                let expires_at = delivery.expires_at.min(stored.expires_at);
+                let delivery = Delivery {
+                    expires_at,
+                    ..delivery
+                };
+                Ok(Some((delivery, stored.message)))
+            }
             (Some(_), None) => Err(StoreError::Corrupt {
                 key: id.to_string(),
                 problem: "stored without its message".to_owned(),
@@ -78,10 +82,15 @@ impl DeliveryTable for InMemoryBackend {
     async fn record(
         &self,
         id: &DeliveryId,
+        due_at: Option<Timestamp>,
         attempt: &Attempt,
         verdict: &Verdict,
     ) -> Result<WriteOutcome, StoreError> {
         self.write(|state| {
+            let stored = state.delivery(id);
+            if stored.is_none_or(|stored| stored.next_attempt_at != due_at) {
+                return WriteOutcome::Conflict;
+            }
             state.update_pending(id, attempt.number - 1, |delivery, due| {
                 delivery.attempts.push(attempt.clone());
                 match verdict {

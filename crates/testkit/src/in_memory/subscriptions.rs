@@ -13,8 +13,8 @@ use webhooks_domain::ports::{
 };
 use webhooks_domain::quota::{CountedUsage, Quota, Usage};
 use webhooks_domain::subscription::{
-    BrokenSubscription, Disabled, DisabledReason, FormerRequests, Subscription, SubscriptionPage,
-    SubscriptionStatus, UnhealthyPlace,
+    BrokenSubscription, CertificateWarned, Disabled, DisabledReason, FormerRequests, Subscription,
+    SubscriptionPage, SubscriptionStatus, UnhealthyPlace,
 };
 use webhooks_domain::timestamp::Timestamp;
 
@@ -133,15 +133,15 @@ impl SubscriptionTable for InMemoryBackend {
     async fn note_certificate_warning(
         &self,
         read: &Subscription,
-        now: Timestamp,
+        warned: CertificateWarned,
     ) -> Result<WriteOutcome, StoreError> {
         let key = (read.customer_id.clone(), read.id);
         self.store(|state| match state.subscriptions.get_mut(&key) {
             Some(stored)
                 if stored.version == read.version
-                    && stored.certificate_warned_at == read.certificate_warned_at =>
+                    && stored.certificate_warned == read.certificate_warned =>
             {
-                stored.certificate_warned_at = Some(now);
+                stored.certificate_warned = Some(warned);
                 WriteOutcome::Written
             }
             _ => WriteOutcome::Conflict,

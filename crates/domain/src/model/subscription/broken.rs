@@ -8,18 +8,17 @@ use crate::filter::FilterError;
 use crate::message::Message;
 
 /// The fields of [`RequestShape`](crate::outbound::RequestShape) that may be unreadable.
-const REQUEST_FIELDS: [&str; 10] = [
+const REQUEST_FIELDS: [&str; 6] = [
     "url",
     "headers",
     "secretHeaders",
     "authentication",
     "method",
     "queryParameters",
-    "payloadFormat",
-    "payloadFields",
-    "transform",
-    "contentType",
 ];
+
+/// The fields of the shape of its payloads, which is also a part of its requests.
+const SHAPE_FIELDS: [&str; 4] = ["payloadFormat", "payloadFields", "transform", "contentType"];
 
 /// A stored subscription that cannot be read completely. Nothing is sent to it, its deliveries fail
 /// with a reason, and other subscriptions are not affected. A change that sets the unreadable
@@ -41,7 +40,12 @@ impl BrokenSubscription {
 
     /// Returns true if its requests can be read.
     pub fn can_read_requests(&self) -> bool {
-        REQUEST_FIELDS.iter().all(|field| self.can_read(field))
+        self.can_read_shape() && REQUEST_FIELDS.iter().all(|field| self.can_read(field))
+    }
+
+    /// Returns true if the shape of its payloads can be read.
+    pub fn can_read_shape(&self) -> bool {
+        SHAPE_FIELDS.iter().all(|field| self.can_read(field))
     }
 
     /// Returns false only if it surely does not match the message. Otherwise the delivery is

@@ -164,7 +164,7 @@ where
             status: SubscriptionStatus::Active,
             disabled: None,
             disabled_warned_at: None,
-            certificate_warned_at: None,
+            certificate_warned: None,
             health: Health::default(),
             created_at: now,
             updated_at: now,
