@@ -31,8 +31,8 @@ fn the_contacts_are_shown_and_hide_no_endpoint_if_they_cannot_be_read() {
     let other = stage.visitor("other");
     let list = stage.get("/customers/other/endpoints", &other);
     assert!(!text(&list).contains("ops@example.com"), "{}", text(&list));
-    // The session, the subscriptions, then the customer.
-    let calls = [Fault::None, Fault::None, Fault::Before];
+    // The session, the subscriptions, their statistics, then the customer.
+    let calls = [Fault::None, Fault::None, Fault::None, Fault::Before];
     stage.backend.plant(calls);
     let list = stage.get("/customers/acme/endpoints", &cookie);
     stage.backend.clear_faults();
