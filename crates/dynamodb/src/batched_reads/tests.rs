@@ -126,7 +126,7 @@ fn deliveries<const N: usize>() -> (Table, Message, [Delivery; N]) {
     table.put(&message_item(
         &message,
         samples::NOW,
-        samples::NOW + Duration::from_hours(1),
+        samples::NOW + Duration::from_hours(24),
     ));
     (table, message, all)
 }
