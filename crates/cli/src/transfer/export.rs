@@ -206,19 +206,17 @@ fn with_secret(id: String, mut entry: Fields, answered: Answered) -> Result<Expo
         return Ok(Exported::Gone);
     }
     let is_broken = answered.status == StatusCode::CONFLICT;
-    match problem.filter(|problem| is_broken && problem.kind.ends_with("-broken")) {
-        Some(problem) => Ok(Exported::LeftOut {
+    if let Some(problem) = problem.filter(|of| is_broken && of.kind.ends_with("-broken")) {
+        return Ok(Exported::LeftOut {
             id,
             problem: problem.detail,
-        }),
-        None => {
-            let answer: ActiveSecrets = answered.read().map_err(advise)?;
-            if let Some(current) = answer.secrets.first() {
-                entry.insert("secret".to_owned(), raw(&current.secret));
-            }
-            Ok(Exported::Entry(entry))
-        }
+        });
     }
+    let answer: ActiveSecrets = answered.read().map_err(advise)?;
+    if let Some(current) = answer.secrets.first() {
+        entry.insert("secret".to_owned(), raw(&current.secret));
+    }
+    Ok(Exported::Entry(entry))
 }
 
 /// The entries of a customer. Subscriptions that are left out are named and counted.

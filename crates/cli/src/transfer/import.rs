@@ -1,5 +1,6 @@
 //! `webhooks import`
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -301,9 +302,11 @@ fn idempotency_key(id: &str) -> String {
         return key;
     }
     let digest = ring::digest::digest(&ring::digest::SHA256, id.as_bytes());
-    let bytes = digest.as_ref().iter();
-    let digits: String = bytes.map(|byte| format!("{byte:02x}")).collect();
-    format!("import-sha256 {digits}")
+    let mut key = "import-sha256 ".to_owned();
+    for byte in digest.as_ref() {
+        write!(key, "{byte:02x}").expect("a string takes every text");
+    }
+    key
 }
 
 impl Imported {
