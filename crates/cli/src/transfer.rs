@@ -2,6 +2,7 @@
 
 pub(crate) mod export;
 mod file;
+mod form;
 pub(crate) mod import;
 mod plan;
 

@@ -7,14 +7,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use http::StatusCode;
 use serde::Serialize;
 use webhooks_client::{
-    Api, ContactState, Customer, CustomersQuery, ListLimit, NewCustomer, WholeNumber,
+    ActiveSecrets, Answered, Api, ContactState, Customer, CustomersQuery, ListLimit, NewCustomer,
+    WholeNumber,
 };
 
 use super::file::{Header, Line};
 use super::{Fields, NOT_SETTABLE, member, raw, subscriptions, without_marker};
 use crate::Outcome;
+use crate::advice::advise;
 use crate::answer::{read, send};
 use crate::print::{Printer, Report, progress, tell};
 use crate::terminal::{Style, escape_json};
@@ -54,6 +57,19 @@ impl<T: Serialize> Report for Text<'_, T> {
         let json = serde_json::to_string(self).expect("it has a JSON form");
         format!("{}\n", escape_json(&json))
     }
+}
+
+/// The result for a subscription.
+#[derive(Debug)]
+enum Exported {
+    Entry(Fields),
+    /// It was deleted after the list was read.
+    Gone,
+    /// Its secret cannot be read.
+    LeftOut {
+        id: String,
+        problem: String,
+    },
 }
 
 /// The place to which lines are written.
@@ -148,7 +164,8 @@ impl Export {
         }
         counts.left_out += shown.broken.len();
         let entries = stream::iter(shown.whole).map(|shown| self.subscription(api, &id, shown));
-        let entries: Vec<Fields> = entries.buffered(AT_ONCE).try_collect().await?;
+        let exported: Vec<Exported> = entries.buffered(AT_ONCE).try_collect().await?;
+        let entries = whole(&id, exported, counts);
         counts.customers += 1;
         counts.subscriptions += entries.len();
         let has = |name| {
@@ -165,18 +182,59 @@ impl Export {
     }
 
     /// The entry of a subscription.
-    async fn subscription(&self, api: &Api, customer: &str, shown: Fields) -> Result<Fields> {
+    async fn subscription(&self, api: &Api, customer: &str, shown: Fields) -> Result<Exported> {
         let id: String = member(&shown, "id").context("a subscription without an id")?;
-        let mut entry = entry_of(&shown);
-        if self.secrets {
-            let secrets = send(api.secrets(customer, &id)).await?.value.secrets;
-            let mut secrets = secrets.into_iter();
-            if let Some(current) = secrets.next() {
-                entry.insert("secret".to_owned(), raw(&current.secret));
+        let entry = entry_of(&shown);
+        if !self.secrets {
+            return Ok(Exported::Entry(entry));
+        }
+        let answered = api.secrets(customer, &id).answer().await.map_err(advise)?;
+        with_secret(id, entry, answered)
+    }
+}
+
+/// The entry with the current one of the secrets that the API answered.
+///
+/// # Errors
+/// If the answer is not about this subscription alone.
+fn with_secret(id: String, mut entry: Fields, answered: Answered) -> Result<Exported> {
+    let problem = answered.problem();
+    // The detail of a path that an older stack does not have names no subscription.
+    let is_gone = answered.status == StatusCode::NOT_FOUND
+        && problem.as_ref().is_some_and(|of| of.detail.contains(&id));
+    if is_gone {
+        return Ok(Exported::Gone);
+    }
+    let is_broken = answered.status == StatusCode::CONFLICT;
+    if let Some(problem) = problem.filter(|of| is_broken && of.kind.ends_with("-broken")) {
+        return Ok(Exported::LeftOut {
+            id,
+            problem: problem.detail,
+        });
+    }
+    let answer: ActiveSecrets = answered.read().map_err(advise)?;
+    if let Some(current) = answer.secrets.first() {
+        entry.insert("secret".to_owned(), raw(&current.secret));
+    }
+    Ok(Exported::Entry(entry))
+}
+
+/// The entries of a customer. Subscriptions that are left out are named and counted.
+fn whole(customer: &str, exported: Vec<Exported>, counts: &mut Counts) -> Vec<Fields> {
+    let mut entries = Vec::new();
+    for one in exported {
+        match one {
+            Exported::Entry(entry) => entries.push(entry),
+            Exported::Gone => {}
+            Exported::LeftOut { id, problem } => {
+                tell(format_args!(
+                    "{customer}/{id}: the secret cannot be read, and it is left out: {problem}"
+                ));
+                counts.left_out += 1;
             }
         }
-        Ok(entry)
     }
+    entries
 }
 
 /// The fields of the entry of a subscription, without its secret.
@@ -336,6 +394,73 @@ mod tests {
                 r#""payloadFormat":"standard","status":"paused","url":"https://a.example/"}"#
             )
         );
+    }
+
+    fn answered(status: StatusCode, body: &str) -> Answered {
+        Answered {
+            status,
+            headers: http::HeaderMap::new(),
+            content_type: "application/json".to_owned(),
+            body: bytes::Bytes::copy_from_slice(body.as_bytes()),
+        }
+    }
+
+    fn problem(status: StatusCode, kind: &str, detail: &str) -> Answered {
+        let status_number = status.as_u16();
+        let body = serde_json::json!({"type": format!("urn:webhooks:problem:{kind}"),
+            "title": "Title", "status": status_number, "detail": detail});
+        answered(status, &body.to_string())
+    }
+
+    fn entry(id: &str) -> Fields {
+        Fields::from([("id".to_owned(), raw(&id))])
+    }
+
+    #[test]
+    fn one_subscription_without_a_readable_secret_does_not_stop_the_others() {
+        let secrets = r#"{"secrets":[{"version":2,"kind":"v1","secret":"whsec_new"},
+            {"version":1,"kind":"v1","secret":"whsec_old"}]}"#;
+        let gone = "customer `a` has no subscription `sub_2`";
+        let sealed = "the secret of `sub_3` cannot be decrypted: a new secret repairs it";
+        let answers = [
+            ("sub_1", answered(StatusCode::OK, secrets)),
+            ("sub_2", problem(StatusCode::NOT_FOUND, "not-found", gone)),
+            (
+                "sub_3",
+                problem(StatusCode::CONFLICT, "subscription-broken", sealed),
+            ),
+            (
+                "sub_4",
+                problem(StatusCode::CONFLICT, "item-broken", "an item"),
+            ),
+            ("sub_5", answered(StatusCode::OK, secrets)),
+        ];
+        let exported = answers
+            .into_iter()
+            .map(|(id, answer)| with_secret(id.to_owned(), entry(id), answer).unwrap());
+        let mut counts = Counts::default();
+        let entries = whole("a", exported.collect(), &mut counts);
+        let ids: Vec<_> = entries.iter().map(|entry| entry["id"].get()).collect();
+        assert_eq!(ids, [r#""sub_1""#, r#""sub_5""#]);
+        assert_eq!(entries[0]["secret"].get(), r#""whsec_new""#);
+        assert_eq!(counts.left_out, 2);
+        assert_eq!(counts.tell(), Outcome::Incomplete);
+    }
+
+    #[test]
+    fn a_problem_of_the_whole_stack_ends_the_export() {
+        let path = "there is nothing at this path";
+        for answer in [
+            problem(StatusCode::NOT_FOUND, "not-found", path),
+            problem(StatusCode::CONFLICT, "customer-being-deleted", "sub_1"),
+            problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "sub_1"),
+            answered(StatusCode::NOT_FOUND, "{}"),
+            answered(StatusCode::FORBIDDEN, ""),
+        ] {
+            let text = format!("{answer:?}");
+            let exported = with_secret("sub_1".to_owned(), entry("sub_1"), answer);
+            assert!(exported.is_err(), "{text}");
+        }
     }
 
     #[test]

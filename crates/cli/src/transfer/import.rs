@@ -1,5 +1,6 @@
 //! `webhooks import`
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -12,7 +13,7 @@ use serde_json::value::RawValue;
 use webhooks_client::Api;
 
 use super::file::{Line, Lines};
-use super::plan::{Entry, Work, customer};
+use super::plan::{Cleared, Entry, Work, customer};
 use super::{Fields, Shown, member, subscriptions};
 use crate::advice::advise;
 use crate::answer::{read, send};
@@ -32,6 +33,9 @@ it writes only what differs.";
 
 /// The number of customers that are compared and written at once.
 const AT_ONCE: usize = 4;
+
+/// The longest idempotency key.
+const MAX_KEY: usize = 255;
 
 /// Options of `import`.
 #[derive(Args, Debug)]
@@ -85,6 +89,9 @@ struct Change {
     /// The fields that the file does not have, because nobody can read them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_exported: Vec<String>,
+    /// The hidden values that the API removes, because they were for another origin.
+    #[serde(flatten)]
+    cleared: Cleared,
 }
 
 /// An entry that could not be compared or written.
@@ -104,6 +111,7 @@ struct Totals {
     failed: usize,
     new_secrets: usize,
     incomplete: usize,
+    cleared: usize,
 }
 
 impl Import {
@@ -229,6 +237,7 @@ async fn import_customer(
         fields: names,
         new_secret: false,
         not_exported: Vec::new(),
+        cleared: Cleared::default(),
     }))
 }
 
@@ -248,10 +257,12 @@ async fn import_subscription(
         secret = signing.into_iter().next().map(|current| current.secret);
     }
     let work = entry.work(found, secret.as_deref())?;
-    let (mut subscription_id, names) = match &work {
+    let (mut subscription_id, names, mut cleared) = match &work {
         Work::Nothing { .. } => return Ok(None),
-        Work::Create(_) => (None, None),
-        Work::Change { id, names, .. } => (Some(id.clone()), Some(names.clone())),
+        Work::Create(_) => (None, None, Cleared::default()),
+        Work::Change {
+            id, names, cleared, ..
+        } => (Some(id.clone()), Some(names.clone()), cleared.clone()),
     };
     if mode == Mode::Write {
         match &work {
@@ -259,9 +270,7 @@ async fn import_subscription(
             Work::Create(json) => {
                 let json: &RawValue = serde_json::from_str(json)?;
                 let call = api.create_subscription(customer, &json);
-                // A key of 255 characters: the id may be longer, or have other characters.
-                let key = format!("import {}", escaped(&entry.id));
-                let call = call.idempotency_key(&key.chars().take(255).collect::<String>());
+                let call = call.idempotency_key(&idempotency_key(&entry.id));
                 let created = read::<Fields>(call.answer()).await?;
                 subscription_id = member(&created.value, "id");
             }
@@ -270,7 +279,8 @@ async fn import_subscription(
             } => {
                 let patch: &RawValue = serde_json::from_str(patch)?;
                 let call = api.update_subscription(customer, id, &patch);
-                read::<serde::de::IgnoredAny>(call.if_match(*version).answer()).await?;
+                let changed = read::<Cleared>(call.if_match(*version).answer()).await?;
+                cleared = changed.value;
             }
         }
     }
@@ -280,12 +290,23 @@ async fn import_subscription(
         new_secret: names.is_none() && entry.secret.is_none(),
         fields: names,
         not_exported: entry.not_exported,
+        cleared,
     }))
 }
 
-/// The text in printable ASCII.
-fn escaped(text: &str) -> String {
-    text.escape_default().to_string()
+/// The idempotency key of a new subscription: printable ASCII of at most [`MAX_KEY`] characters, and
+/// another one for each id.
+fn idempotency_key(id: &str) -> String {
+    let key = format!("import {}", id.escape_default());
+    if key.len() <= MAX_KEY {
+        return key;
+    }
+    let digest = ring::digest::digest(&ring::digest::SHA256, id.as_bytes());
+    let mut key = "import-sha256 ".to_owned();
+    for byte in digest.as_ref() {
+        write!(key, "{byte:02x}").expect("a string takes every text");
+    }
+    key
 }
 
 impl Imported {
@@ -321,6 +342,9 @@ impl Report for Imported {
                 let missing = change.not_exported.join(", ");
                 what.extend([", without ", &missing]);
             }
+            if !change.cleared.is_empty() {
+                what.extend([", which removes ", &removed(&change.cleared)]);
+            }
             table.push([
                 Cell::new(sign, tone),
                 name(&change.id).into(),
@@ -338,6 +362,16 @@ impl Report for Imported {
     }
 }
 
+/// The removed values in words.
+fn removed(cleared: &Cleared) -> String {
+    let authentication = cleared.authentication.as_ref();
+    let authentication = authentication.map(|kind| format!("its {kind} authentication"));
+    let names = &cleared.secret_headers;
+    let headers = (!names.is_empty()).then(|| format!("secret headers {}", names.join(", ")));
+    let words: Vec<_> = authentication.into_iter().chain(headers).collect();
+    words.join(" and ")
+}
+
 impl Totals {
     fn add(&mut self, imported: &Imported) {
         self.customers += 1;
@@ -348,6 +382,9 @@ impl Totals {
         self.new_secrets += changes().filter(|change| change.new_secret).count();
         self.incomplete += changes()
             .filter(|change| !change.not_exported.is_empty())
+            .count();
+        self.cleared += changes()
+            .filter(|change| !change.cleared.is_empty())
             .count();
     }
 
@@ -370,6 +407,14 @@ impl Totals {
                 self.incomplete
             ));
         }
+        if self.cleared > 0 {
+            let verb = if is_written { "have lost" } else { "lose" };
+            tell(format_args!(
+                "{} subscriptions {verb} their authentication or secret headers, because these were for \
+                 another origin: add them to the file, or to them",
+                self.cleared
+            ));
+        }
         if self.failed > 0 {
             Outcome::Incomplete
         } else {
@@ -382,15 +427,19 @@ impl Totals {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_customers_changes_and_problems_are_shown_with_their_entries() {
-        let change = |id: Option<&str>, fields: Option<&[&str]>| Change {
+    fn change(id: Option<&str>, fields: Option<&[&str]>) -> Change {
+        Change {
             id: id.map(str::to_owned),
             subscription_id: None,
             fields: fields.map(|names| names.iter().map(|&name| name.to_owned()).collect()),
             new_secret: id == Some("ep_1"),
             not_exported: Vec::new(),
-        };
+            cleared: Cleared::default(),
+        }
+    }
+
+    #[test]
+    fn a_customers_changes_and_problems_are_shown_with_their_entries() {
         let mut imported = Imported {
             customer: "cust_1001".to_owned(),
             changes: vec![
@@ -400,6 +449,13 @@ mod tests {
                     not_exported: vec!["authentication".to_owned()],
                     ..change(Some("ep_2"), Some(&["url", "filter"]))
                 },
+                Change {
+                    cleared: Cleared {
+                        authentication: Some("bearer".to_owned()),
+                        secret_headers: vec!["x-a".to_owned(), "x-b".to_owned()],
+                    },
+                    ..change(Some("ep_4"), Some(&["url"]))
+                },
             ],
             ..Imported::default()
         };
@@ -408,11 +464,44 @@ mod tests {
     }
 
     #[test]
-    fn an_idempotency_key_is_printable() {
-        assert!(
-            escaped("é\n\u{1F600}")
-                .chars()
-                .all(|c| (' '..='~').contains(&c))
-        );
+    fn values_that_the_api_cleared_are_read_shown_and_counted() {
+        // From an answer of the API.
+        let answer = r#"{"id":"sub_1","clearedSecretHeaders":["x-key"],"clearedAuthentication":"basic","version":4}"#;
+        let imported = Imported {
+            changes: vec![
+                Change {
+                    cleared: serde_json::from_str(answer).unwrap(),
+                    ..change(Some("ep_4"), Some(&["url"]))
+                },
+                Change {
+                    cleared: serde_json::from_str(r#"{"id":"sub_2","version":2}"#).unwrap(),
+                    ..change(Some("ep_5"), Some(&["url"]))
+                },
+            ],
+            ..Imported::default()
+        };
+        let shown = serde_json::to_value(&imported).unwrap();
+        let of = |index: usize| &shown["changes"][index];
+        assert_eq!(of(0)["clearedAuthentication"], "basic");
+        assert_eq!(of(0)["clearedSecretHeaders"][0], "x-key");
+        assert_eq!(of(1).as_object().unwrap().len(), 2, "{}", of(1));
+        let mut totals = Totals::default();
+        totals.add(&imported);
+        assert_eq!((totals.changes, totals.cleared), (2, 1));
+    }
+
+    #[test]
+    fn an_idempotency_key_is_printable_and_short_and_another_one_for_each_id() {
+        assert_eq!(idempotency_key("ep_1"), "import ep_1");
+        let fits = "x".repeat(MAX_KEY - "import ".len());
+        assert_eq!(idempotency_key(&fits), format!("import {fits}"));
+        let long = |last: &str| "\u{1F600}".repeat(255) + last;
+        assert_ne!(idempotency_key(&long("a")), idempotency_key(&long("b")));
+        assert_eq!(idempotency_key(&long("a")), idempotency_key(&long("a")));
+        for id in ["é\n\u{1F600}", &fits, &format!("{fits}x"), &long("a")] {
+            let key = idempotency_key(id);
+            assert!(key.chars().all(|c| (' '..='~').contains(&c)), "{key}");
+            assert!(key.len() <= MAX_KEY, "{key}");
+        }
     }
 }

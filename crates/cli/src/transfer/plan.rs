@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use url::Url;
-use webhooks_client::{NewCustomer, SubscriptionPatch};
+use webhooks_client::{MapPatch, NewCustomer, SubscriptionPatch};
 
+use super::form::{endpoint, is_same_secret, of_customer, of_subscription, value};
 use super::{Fields, IMPORTED_FROM, Shown, member, raw, without_marker};
 
 /// The longest id of an entry: it becomes a value of metadata.
@@ -40,9 +41,32 @@ pub(super) enum Work {
         version: u64,
         names: Vec<String>,
         patch: String,
+        cleared: Cleared,
     },
     /// The stored one, with this id, is the same.
     Nothing { id: String },
+}
+
+/// The hidden values that the API removes because the origin of `url` changes and the entry does not
+/// give them. An answer of the API has the same fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Cleared {
+    /// The type of the authentication.
+    #[serde(
+        rename = "clearedAuthentication",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(super) authentication: Option<String>,
+    /// The names of the secret headers.
+    #[serde(rename = "clearedSecretHeaders", skip_serializing_if = "Vec::is_empty")]
+    pub(super) secret_headers: Vec<String>,
+}
+
+impl Cleared {
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Entry {
@@ -58,7 +82,11 @@ impl Entry {
         fields.remove("notExported");
         // Names a field that does not exist, or has another type, before anything is written.
         let all = raw(&fields);
-        serde_json::from_str::<SubscriptionPatch>(all.get())?;
+        let read = serde_json::from_str::<SubscriptionPatch>(all.get())?;
+        // It belongs to a change. An import never sends what was held.
+        if read.held.is_some() {
+            bail!("`held`: is not a field of a subscription");
+        }
         without_marker(&mut fields);
         let secret = member(&fields, "secret");
         fields.remove("secret");
@@ -121,42 +149,25 @@ impl Entry {
         let version = member(stored, "version").context("a subscription without a version")?;
         let mut patch = Map::new();
         for (name, wanted) in &self.fields {
-            let (wanted, stored) = (value(wanted), stored.get(name).map(|json| value(json)));
-            let wanted_form = canonical(name, wanted.clone());
-            let stored_form = stored.clone().and_then(|stored| canonical(name, stored));
-            if wanted_form != stored_form {
-                patch.insert(name.clone(), merged(name, wanted, stored));
+            let shown = stored.get(name);
+            let shown_form = shown.and_then(|shown| of_subscription(name, shown));
+            if of_subscription(name, wanted) != shown_form {
+                let shown = shown.map(|shown| value(shown));
+                let wanted = merged(name, value(wanted), shown, Some(IMPORTED_FROM));
+                patch.insert(name.clone(), wanted);
             }
         }
         // An import must not send deliveries that were held.
         if patch.get("status") == Some(&json!("active")) {
             patch.insert("held".to_owned(), json!("keep"));
         }
-        if self.secret.is_some() && self.secret.as_deref() != stored_secret {
-            patch.insert("secret".to_owned(), json!(self.secret));
+        if let Some(secret) = &self.secret
+            && !stored_secret.is_some_and(|stored| is_same_secret(secret, stored))
+        {
+            patch.insert("secret".to_owned(), json!(secret));
         }
-        let lacks_hidden = self.hidden.iter().any(|(name, wanted)| {
-            let names = |json: &Value| match json {
-                Value::Object(members) if name == "secretHeaders" => {
-                    members.keys().map(|name| name.to_lowercase()).collect()
-                }
-                Value::Array(names) => names.iter().map(text).collect(),
-                Value::Object(members) => {
-                    [members.get("type").map(text).unwrap_or_default()].into()
-                }
-                _ => BTreeSet::new(),
-            };
-            let shown = stored.get(name).map(|json| value(json)).unwrap_or_default();
-            names(&value(wanted)) != names(&shown)
-        });
-        // They cannot be compared, so they are written with another change, or if they are missing.
-        if lacks_hidden || !patch.is_empty() {
-            patch.extend(
-                self.hidden
-                    .iter()
-                    .map(|(name, json)| (name.clone(), value(json))),
-            );
-        }
+        let (hidden, cleared) = self.hidden_values(stored);
+        patch.extend(hidden);
         if patch.is_empty() {
             return Ok(Work::Nothing { id });
         }
@@ -177,7 +188,63 @@ impl Entry {
             version,
             names: names.collect(),
             patch: raw(&texts).get().to_owned(),
+            cleared,
         })
+    }
+
+    /// The changes of the hidden values, and those that the API clears. Stored values cannot be
+    /// compared, and may be newer than the file, so they stay wherever they have the same name.
+    fn hidden_values(&self, stored: &Fields) -> (Map<String, Value>, Cleared) {
+        let mut changes = Map::new();
+        let mut cleared = Cleared::default();
+        let moves = self.moves(stored);
+
+        let stored_type = stored.get("authentication").and_then(|json| kind(json));
+        let given = self.hidden.get("authentication");
+        let given_type = given.and_then(|json| kind(json));
+        // The API clears what it has for another origin.
+        let kept_type = stored_type.clone().filter(|_| !moves);
+        if let Some(given) = given.filter(|_| given_type != kept_type) {
+            changes.insert("authentication".to_owned(), value(given));
+        }
+        if moves && given_type.is_none() {
+            cleared.authentication = stored_type;
+        }
+
+        let mut stored_names: BTreeSet<String> =
+            member(stored, "secretHeaders").unwrap_or_default();
+        let given = self.hidden.get("secretHeaders");
+        let headers: Option<MapPatch> = member(&self.hidden, "secretHeaders");
+        let headers = headers.unwrap_or_default().into_iter();
+        let headers: BTreeMap<String, String> = headers
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect();
+        let names = headers.keys().map(|name| name.to_ascii_lowercase());
+        let names: BTreeSet<String> = names.collect();
+        if moves {
+            let left = stored_names.difference(&names);
+            cleared.secret_headers = left.cloned().collect();
+            stored_names.clear();
+        }
+        let removed = stored_names.difference(&names).cloned();
+        let removed = removed.map(|name| (name, Value::Null));
+        let is_new = |name: &String| !stored_names.contains(&name.to_ascii_lowercase());
+        let added = headers.into_iter().filter(|(name, _)| is_new(name));
+        let added = added.map(|(name, value)| (name, Value::String(value)));
+        let difference: Map<String, Value> = removed.chain(added).collect();
+        if given.is_some() && !difference.is_empty() {
+            changes.insert("secretHeaders".to_owned(), Value::Object(difference));
+        }
+        (changes, cleared)
+    }
+
+    /// Returns true if the entry changes the scheme, host or port of the URL.
+    fn moves(&self, stored: &Fields) -> bool {
+        let origin = |of: &Fields| {
+            let url = endpoint(&member::<String>(of, "url")?);
+            url.map(|url| url.origin())
+        };
+        self.fields.contains_key("url") && origin(&self.fields) != origin(stored)
     }
 
     /// The JSON of a new subscription, which remembers the entry.
@@ -194,12 +261,10 @@ impl Entry {
     }
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-fn value(json: &RawValue) -> Value {
-    serde_json::from_str(json.get()).unwrap_or_default()
+/// The type of an authentication. `None` for `null`.
+fn kind(json: &RawValue) -> Option<String> {
+    let kind = value(json).get("type")?.as_str()?.to_owned();
+    Some(kind)
 }
 
 /// True for a field that a merge patch changes name by name.
@@ -207,54 +272,26 @@ fn is_map(name: &str) -> bool {
     matches!(name, "headers" | "metadata")
 }
 
-/// The form in which equal values are the same. `None` for the default, which is not shown.
-fn canonical(name: &str, value: Value) -> Option<Value> {
-    let value = match (name, value) {
-        ("url", Value::String(text)) => {
-            let url = Url::parse(&text).map(String::from);
-            Value::String(url.unwrap_or(text))
-        }
-        ("headers", Value::Object(headers)) => {
-            let headers = headers.into_iter();
-            headers
-                .map(|(name, value)| (name.to_lowercase(), value))
-                .collect()
-        }
-        ("metadata", Value::Object(mut entries)) => {
-            entries.remove(IMPORTED_FROM);
-            Value::Object(entries)
-        }
-        // Shown with their states. A request gives addresses, which count as confirmed.
-        ("contacts", Value::Array(contacts)) => {
-            let is_given = |contact: &Value| contact.get("state").is_none_or(|s| s == "confirmed");
-            let contacts = contacts.into_iter().filter(is_given);
-            let addresses = contacts.map(|shown| shown.get("address").cloned().unwrap_or(shown));
-            addresses.collect()
-        }
-        // The system disables a subscription; a request can only pause it.
-        ("status", Value::String(text)) if text == "disabled" => json!("paused"),
-        (_, value) => value,
+/// The value of a merge patch that makes the stored value as it is wanted. Of a map, the entry `kept`
+/// stays.
+fn merged(name: &str, wanted: Value, stored: Option<Value>, kept: Option<&str>) -> Value {
+    // `null` would remove the kept entry too.
+    let wanted = match wanted {
+        Value::Null if is_map(name) => Value::Object(Map::new()),
+        wanted => wanted,
     };
-    let is_default = match &value {
-        Value::Null => true,
-        Value::Array(entries) => entries.is_empty(),
-        Value::Object(members) => members.is_empty(),
-        Value::String(text) => name == "method" && text == "POST",
-        Value::Bool(_) | Value::Number(_) => false,
-    };
-    (!is_default).then_some(value)
-}
-
-/// The value of a merge patch that makes the stored value as it is wanted.
-fn merged(name: &str, wanted: Value, stored: Option<Value>) -> Value {
     let (Value::Object(mut wanted), Some(Value::Object(stored)), true) =
         (wanted.clone(), stored, is_map(name))
     else {
         return wanted;
     };
+    let is_same = |one: &str, other: &str| match name {
+        "headers" => one.eq_ignore_ascii_case(other),
+        _ => one == other,
+    };
     for (name, _) in stored {
-        let is_wanted = wanted.keys().any(|key| key.eq_ignore_ascii_case(&name));
-        if !is_wanted && name != IMPORTED_FROM {
+        let is_wanted = wanted.keys().any(|key| is_same(key, &name));
+        if !is_wanted && Some(name.as_str()) != kept {
             wanted.insert(name, Value::Null);
         }
     }
@@ -268,12 +305,11 @@ pub(super) fn customer(fields: &Fields, stored: Option<&Fields>) -> Result<Map<S
     serde_json::from_str::<NewCustomer>(raw(&wanted).get()).context("customer")?;
     let mut differ = Map::new();
     for (name, wanted) in wanted {
-        let (wanted, stored) = (value(&wanted), stored.and_then(|stored| stored.get(&name)));
-        let stored = stored.map(|json| value(json));
-        if canonical(&name, wanted.clone())
-            != stored.clone().and_then(|json| canonical(&name, json))
-        {
-            let wanted = merged(&name, wanted, stored);
+        let shown = stored.and_then(|stored| stored.get(&name));
+        let shown_form = shown.and_then(|shown| of_customer(&name, shown));
+        if of_customer(&name, &wanted) != shown_form {
+            let shown = shown.map(|shown| value(shown));
+            let wanted = merged(&name, value(&wanted), shown, None);
             differ.insert(name, wanted);
         }
     }
@@ -345,6 +381,99 @@ mod tests {
     }
 
     #[test]
+    fn metadata_that_is_null_removes_all_but_the_marker_of_the_import() {
+        let Work::Change { patch, .. } = work(r#"{"id":"ep_1","metadata":null}"#) else {
+            panic!("it differs");
+        };
+        assert_eq!(patch, r#"{"metadata":{"team":null}}"#);
+        let bare = STORED.replace(r#","team":"blue""#, "");
+        let wanted = entry(r#"{"id":"ep_1","metadata":null}"#);
+        let same = wanted.work(Some(&fields(&bare)), None).unwrap();
+        assert!(matches!(same, Work::Nothing { .. }), "{same:?}");
+        let Work::Create(json) = wanted.work(None, None).unwrap() else {
+            panic!("it is new");
+        };
+        assert_eq!(json, r#"{"metadata":{"importedFrom":"ep_1"}}"#);
+    }
+
+    #[test]
+    fn names_of_metadata_differ_by_case_and_names_of_headers_do_not() {
+        let Work::Change { patch, .. } =
+            work(r#"{"id":"ep_1","metadata":{"Team":"blue"},"headers":{"X-A":"2"}}"#)
+        else {
+            panic!("it differs");
+        };
+        let wanted = r#"{"headers":{"X-A":"2"},"metadata":{"Team":"blue","team":null}}"#;
+        assert_eq!(patch, wanted);
+    }
+
+    /// As the API shows it after the first import.
+    const WITH_SECRETS: &str = r#"{"id":"sub_1","url":"https://a.example/","eventTypes":["a"],
+        "version":3,"payloadFormat":"standard","status":"active",
+        "retryPolicy":{"schedule":[0,60],"jitter":0.1},"metadata":{"importedFrom":"ep_1"},
+        "secretHeaders":["x-key","x-other"],"authentication":{"type":"basic","username":"ann"}}"#;
+
+    fn work_with_secrets(json: &str) -> (String, Cleared) {
+        let work = entry(json).work(Some(&fields(WITH_SECRETS)), None);
+        match work.unwrap() {
+            Work::Change { patch, cleared, .. } => (patch, cleared),
+            Work::Nothing { .. } => ("nothing".to_owned(), Cleared::default()),
+            Work::Create(json) => panic!("{json}"),
+        }
+    }
+
+    const BASIC: &str = r#""authentication":{"type":"basic","username":"ann","password":"old"}"#;
+    const HEADERS: &str = r#""secretHeaders":{"X-Key":"old","x-other":"old"}"#;
+
+    #[test]
+    fn hidden_values_that_are_stored_are_never_written_again() {
+        let same = r#""url":"https://A.example.","eventTypes":["a","a"],
+            "retryPolicy":{"schedule":[0,60.0]}"#;
+        let (patch, _) = work_with_secrets(&format!(r#"{{"id":"ep_1",{same},{BASIC},{HEADERS}}}"#));
+        assert_eq!(patch, "nothing");
+        let other = r#""eventTypes":["b"],"url":"https://a.example/in""#;
+        let (patch, cleared) =
+            work_with_secrets(&format!(r#"{{"id":"ep_1",{other},{BASIC},{HEADERS}}}"#));
+        let wanted = r#"{"eventTypes":["b"],"url":"https://a.example/in"}"#;
+        assert_eq!((patch.as_str(), cleared.is_empty()), (wanted, true));
+    }
+
+    #[test]
+    fn only_secret_headers_whose_names_differ_are_written() {
+        let (patch, cleared) =
+            work_with_secrets(r#"{"id":"ep_1","secretHeaders":{"X-KEY":"old","X-New":"k"}}"#);
+        let wanted = r#"{"secretHeaders":{"X-New":"k","x-other":null}}"#;
+        assert_eq!((patch.as_str(), cleared.is_empty()), (wanted, true));
+        let (patch, _) = work_with_secrets(r#"{"id":"ep_1","secretHeaders":null}"#);
+        let wanted = r#"{"secretHeaders":{"x-key":null,"x-other":null}}"#;
+        assert_eq!(patch, wanted);
+        let (patch, _) = work_with_secrets(r#"{"id":"ep_1","authentication":null}"#);
+        assert_eq!(patch, r#"{"authentication":null}"#);
+    }
+
+    #[test]
+    fn another_origin_needs_the_hidden_values_again_and_clears_the_others() {
+        let url = r#""url":"https://b.example/""#;
+        let (patch, cleared) =
+            work_with_secrets(&format!(r#"{{"id":"ep_1",{url},{BASIC},{HEADERS}}}"#));
+        let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        assert_eq!(json(&patch), json(&format!("{{{BASIC},{HEADERS},{url}}}")));
+        assert!(cleared.is_empty());
+
+        let one = r#""secretHeaders":{"X-Key":"old"}"#;
+        let (patch, cleared) = work_with_secrets(&format!(r#"{{"id":"ep_1",{url},{one}}}"#));
+        assert_eq!(patch, format!("{{{one},{url}}}"));
+        let wanted = Cleared {
+            authentication: Some("basic".to_owned()),
+            secret_headers: vec!["x-other".to_owned()],
+        };
+        assert_eq!(cleared, wanted);
+        let (_, cleared) =
+            work_with_secrets(r#"{"id":"ep_1","url":"https://a.example:8443/","status":"paused"}"#);
+        assert_eq!(cleared.secret_headers, ["x-key", "x-other"]);
+    }
+
+    #[test]
     fn the_same_values_in_another_form_are_no_change() {
         let same = work(
             r#"{"id":"ep_1","url":"HTTPS://A.example","eventTypes":["*"],"method":"POST",
@@ -366,6 +495,7 @@ mod tests {
             version,
             names,
             patch,
+            cleared,
         } = work(
             r#"{"id":"ep_1","eventTypes":["b"],"headers":{"x-b":"2"},"metadata":{},
             "filter":{"n":[1.50]},"status":"active"}"#,
@@ -374,6 +504,7 @@ mod tests {
             panic!("it differs");
         };
         assert_eq!((id.as_str(), version), ("sub_1", 3));
+        assert!(cleared.is_empty());
         assert_eq!(names, ["eventTypes", "filter", "headers", "metadata"]);
         let wanted = concat!(
             r#"{"eventTypes":["b"],"filter":{"n":[1.50]},"headers":{"x-a":null,"x-b":"2"},"#,
@@ -445,6 +576,9 @@ mod tests {
             (r#"{"id":""}"#, "1 to 256"),
             (r#"{"id":"a","colour":"red"}"#, "colour"),
             (r#"{"id":"a","eventTypes":"*"}"#, "eventTypes"),
+            (r#"{"id":"a","status":"active","held":"send"}"#, "`held`"),
+            (r#"{"id":"a","secret":null}"#, "expected"),
+            (r#"{"id":"a","status":null}"#, "expected"),
         ] {
             let error = format!("{:#}", Entry::of(fields(json)).unwrap_err());
             assert!(
@@ -468,5 +602,8 @@ mod tests {
         let wanted = json!({"metadata": {"x": null, "y": "2"}, "maxSubscriptions": 5});
         assert_eq!(Value::Object(changed), wanted);
         assert!(customer(&fields(r#"{"id":"a","nmae":"A"}"#), None).is_err());
+        // A customer has no marker of an import.
+        let marked = differ(r#"{"id":"a","metadata":{"x":"1","importedFrom":"y"}}"#);
+        assert_eq!(marked["metadata"]["importedFrom"], "y");
     }
 }
