@@ -41,7 +41,8 @@ pub(crate) fn eighths(text: &str) -> u64 {
 /// The most memory that a regular expression takes when it is compiled and used, in bytes. `None` if it
 /// cannot be compiled, or exceeds [`MAX_BYTES`].
 ///
-/// `jsonschema` compiles it in the same way, and does not tell the size.
+/// `jsonschema` compiles it in the same way, and does not tell the size. The automata are measured. The
+/// caches count as if one thread had filled them, which is how the function that keeps schemas runs.
 pub(crate) fn memory(pattern: &str) -> Option<u64> {
     let compiled = match jsonschema_regex::analyze_pattern(pattern) {
         Some(_) => 0,
