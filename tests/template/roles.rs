@@ -142,6 +142,23 @@ fn each_role_is_bound_to_the_partitions_that_it_uses() {
     }
 }
 
+/// The first lease of an access token is written only while its subscription exists.
+#[test]
+fn only_attempts_check_that_a_subscription_exists() {
+    let checks = "dynamodb:ConditionCheckItem";
+    let statements = role_statements(&load()).into_iter();
+    let found: Vec<_> = statements
+        .filter(|(_, statement)| actions(statement).contains(&checks))
+        .map(|(place, statement)| {
+            let keys = &statement["Condition"]["ForAllValues:StringLike"];
+            let role = place.split(',').next().unwrap_or_default().to_owned();
+            (role, keys["dynamodb:LeadingKeys"].clone())
+        })
+        .collect();
+    let expected = ("DeliverWebhookRole".to_owned(), json!(["CUSTOMER#*"]));
+    assert_eq!(found, [expected]);
+}
+
 #[test]
 fn only_the_keys_own_policy_allows_every_resource() {
     for (place, statement) in resource_statements(&load()) {

@@ -104,6 +104,13 @@ impl SchemaCompiler for &Texts {
 }
 
 impl CompiledSchema for Text {
+    /// A member `mb` of the schema is its compiled size in MB.
+    fn size_bytes(&self) -> usize {
+        let size = self.0.split("mb").nth(1);
+        let size = size.and_then(|text| text.trim_matches(['"', ':']).parse().ok());
+        size.map_or(1_000, |mb: usize| mb * 1_048_576)
+    }
+
     fn check(&self, detail: &str) -> Result<(), Finding> {
         if detail.contains(&self.0) {
             return Ok(());
@@ -410,7 +417,8 @@ fn a_schema_that_cannot_be_compiled_refuses_only_where_the_type_does() {
 fn the_memory_is_bounded_by_schemas_and_by_bytes() {
     let stage = Stage::new();
     let small = r#"{"good":1}"#;
-    let large = format!(r#"{{"good":1,"pad":"{}"}}"#, "x".repeat(32_000));
+    let large = r#"{"good":1,"mb":4}"#;
+    let long = format!(r#"{{"good":1,"pad":"{}"}}"#, "x".repeat(32_000));
     let name = |number: usize| format!("type.{number}");
     for number in 0..65 {
         stage.put(&name(number), Validation::Warn, Some(small));
@@ -433,12 +441,21 @@ fn the_memory_is_bounded_by_schemas_and_by_bytes() {
         "the one that was not used for the longest time was forgotten"
     );
 
-    for number in 0..17 {
-        stage.put(&name(number), Validation::Warn, Some(&large));
+    // A short text whose compiled schema is large.
+    for number in 0..5 {
+        stage.put(&name(number), Validation::Warn, Some(large));
     }
     stage.wait(PERIOD);
-    assert_eq!(reads(0..16), 16);
-    assert_eq!(reads(0..16), 0, "16 schemas of 32,000 bytes are kept");
-    assert_eq!(reads(16..17), 1);
+    assert_eq!(reads(0..4), 4);
+    assert_eq!(reads(0..4), 0, "16 MB are kept");
+    assert_eq!(reads(4..5), 1);
+    assert_eq!(reads(1..5), 0);
     assert_eq!(reads(0..1), 1);
+
+    for number in 0..20 {
+        stage.put(&name(number), Validation::Warn, Some(&long));
+    }
+    stage.wait(PERIOD);
+    assert_eq!(reads(0..20), 20);
+    assert_eq!(reads(0..20), 0, "the length of the text does not count");
 }

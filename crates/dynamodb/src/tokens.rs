@@ -2,11 +2,13 @@
 //!
 //! No index has them, and the token is encrypted. Each change is one conditional update, and costs
 //! the size of the token, once for the lease and once for the token: usually two or three write
-//! units for each token.
+//! units for each token. Only the first lease is a transaction, which also checks that the subscription
+//! exists. It costs two write units for each kilobyte of the subscription more, once for each record.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    AttributeValue, ConditionCheck, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    Update,
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -21,7 +23,8 @@ use webhooks_domain::timestamp::Timestamp;
 use crate::DynamoStore;
 use crate::key::Key;
 use crate::store::{
-    ABSENT_OR_EXPIRED, AttributeMap, NOW, into_domain, left_out, text, to_attributes, unavailable,
+    ABSENT_OR_EXPIRED, AttributeMap, NOW, PRESENT, into_domain, left_out, text, to_attributes,
+    unavailable,
 };
 use crate::transaction::built;
 
@@ -174,25 +177,18 @@ impl TokenStore for DynamoStore {
         record: &TokenRecord,
     ) -> Result<WriteOutcome, StoreError> {
         const OPERATION: &str = "replace access token";
-        let (expression, names, mut values) = replacement(record);
-        let condition = match read {
-            None => {
-                values.insert(NOW.to_owned(), self.now_secs());
-                ABSENT_OR_EXPIRED
-            }
-            Some(revision) => {
-                let revision = AttributeValue::S(revision.to_string());
-                values.insert(":read".to_owned(), revision);
-                "#revision = :read"
-            }
+        let Some(read) = read else {
+            return self.add_token_record(customer, subscription, record).await;
         };
+        let (expression, names, mut values) = replacement(record);
+        values.insert(":read".to_owned(), AttributeValue::S(read.to_string()));
         let result = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(to_attributes(&Key::token(customer, subscription))))
             .update_expression(expression)
-            .condition_expression(condition)
+            .condition_expression("#revision = :read")
             .set_expression_attribute_names(Some(names.into_iter().collect()))
             .set_expression_attribute_values(Some(values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
@@ -203,22 +199,56 @@ impl TokenStore for DynamoStore {
         };
         match error.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                let actual = failed.item.as_ref();
-                let actual = actual.map(|item| text(item, "revision"));
-                // This write was repeated, because its response was lost.
-                let is_written = actual == Some(record.revision.to_string().as_str());
-                Ok(if is_written {
-                    WriteOutcome::Written
-                } else {
-                    WriteOutcome::Conflict
-                })
+                Ok(refused(failed.item.as_ref(), record))
             }
             _ => Err(unavailable(OPERATION, error)),
         }
     }
 }
 
+/// The outcome of a write that was refused because of this item. It is written if it was repeated,
+/// because its response was lost.
+fn refused(actual: Option<&AttributeMap>, record: &TokenRecord) -> WriteOutcome {
+    let revision = record.revision.to_string();
+    match actual.map(|item| text(item, "revision")) {
+        Some(actual) if actual == revision => WriteOutcome::Written,
+        _ => WriteOutcome::Conflict,
+    }
+}
+
 impl DynamoStore {
+    /// Writes a record where there is none, if its subscription still exists: an attempt may have read
+    /// the subscription before it was deleted, and nobody would delete the record.
+    async fn add_token_record(
+        &self,
+        customer: &CustomerId,
+        subscription: &SubscriptionId,
+        record: &TokenRecord,
+    ) -> Result<WriteOutcome, StoreError> {
+        let (expression, names, mut values) = replacement(record);
+        values.insert(NOW.to_owned(), self.now_secs());
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&Key::token(customer, subscription))))
+            .update_expression(expression)
+            .condition_expression(ABSENT_OR_EXPIRED)
+            .set_expression_attribute_names(Some(names.into_iter().collect()))
+            .set_expression_attribute_values(Some(values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let key = Key::subscription(customer, subscription);
+        let exists = ConditionCheck::builder()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&key)))
+            .condition_expression(PRESENT);
+        let update = TransactWriteItem::builder().update(built(update.build()));
+        let exists = TransactWriteItem::builder().condition_check(built(exists.build()));
+        let writes = vec![update.build(), exists.build()];
+        let refusals = self.transact(writes, "add access token").await?;
+        Ok(refusals.map_or(WriteOutcome::Written, |refusals| {
+            refused(refusals.get(&0), record)
+        }))
+    }
+
     /// The part of a transaction that deletes the access token of a subscription, if it may have
     /// one.
     pub(crate) fn delete_token(&self, subscription: &Subscription) -> Option<TransactWriteItem> {

@@ -13,7 +13,7 @@ use webhooks_domain::catalogue::{
 use webhooks_domain::ports::{CompileError, CompiledSchema, SchemaCompiler};
 
 use crate::cost::{ERROR_BYTES, count, count_report};
-use crate::plan::{Plan, memory};
+use crate::plan::{MAX_COMPILED_BYTES, Plan, memory};
 use crate::{JsonSchema, JsonSchemas, options};
 
 /// A keyword that every value satisfies, and that counts how often it is asked.
@@ -341,6 +341,68 @@ fn the_work_of_keywords_is_counted() {
     let values: Vec<_> = (0..2_000).collect();
     let schema = json!({"properties": {"a": {"items": {"enum": values}}}});
     assert_eq!(counted(&schema, &list), Err(NotChecked::TooManySteps));
+}
+
+/// Some ten MB of automata in a text of 30 KB.
+#[test]
+fn a_thousand_patterns_are_too_large_to_compile() {
+    let bound = format!("would take more than {MAX_COMPILED_BYTES} bytes");
+    let members = |count: usize, of: &dyn Fn(usize) -> (String, Value)| -> Value {
+        Value::Object((0..count).map(of).collect())
+    };
+    let values = members(1_000, &|n| {
+        (n.to_string(), json!({"pattern": format!("[ab]{{20}}{n}")}))
+    });
+    let names = members(1_000, &|n| (format!("[ab]{{20}}{n}"), json!(true)));
+    for (schema, place) in [
+        (json!({"properties": values}), "at `/properties/"),
+        (
+            json!({"patternProperties": names}),
+            "at `/patternProperties/",
+        ),
+    ] {
+        let refused = compiled(&schema).unwrap_err().to_string();
+        assert!(refused.starts_with(place), "{refused}");
+        assert!(refused.ends_with(&bound), "{refused}");
+    }
+    // Some dozens fit, and so do a thousand members without them.
+    let few = members(50, &|n| {
+        (n.to_string(), json!({"pattern": format!("[ab]{{20}}{n}")}))
+    });
+    let few = compiled(&json!({"properties": few})).unwrap().size_bytes();
+    assert!((2_000_000..4_194_304).contains(&few), "{few}");
+    let plain = members(1_000, &|n| (n.to_string(), json!({"type": "string"})));
+    let plain = json!({"properties": plain});
+    let plain = compiled(&plain).unwrap().size_bytes();
+    assert!((1_000_000..2_000_000).contains(&plain), "{plain}");
+}
+
+/// Each keyword has copies of its place.
+#[test]
+fn keywords_below_a_long_name_are_too_large_to_compile() {
+    let bound = format!("would take more than {MAX_COMPILED_BYTES} bytes");
+    let members: serde_json::Map<_, _> = (0..500).map(|n| (n.to_string(), json!({}))).collect();
+    let below = |name: usize| json!({"properties": {"n".repeat(name): {"properties": members}}});
+    assert!(compiled(&below(100)).is_ok());
+    let refused = compiled(&below(10_000)).unwrap_err().to_string();
+    assert!(refused.ends_with(&bound), "{refused}");
+}
+
+#[test]
+fn the_copies_for_unevaluated_members_count() {
+    let open = json!({"properties": {"a": true, "b": true}});
+    let size = |schema: &Value| compiled(schema).unwrap().size_bytes();
+    let nested = |keyword: &str| {
+        (0..20).fold(
+            open.clone(),
+            |inner, _| json!({"allOf": [inner], keyword: false}),
+        )
+    };
+    let (without, with) = (
+        size(&nested("additionalProperties")),
+        size(&nested("unevaluatedProperties")),
+    );
+    assert!(with > 4 * without, "{with} {without}");
 }
 
 #[test]

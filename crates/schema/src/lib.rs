@@ -10,6 +10,7 @@
 //! - Nothing but the schema is read: no file, no other document, no network.
 //! - Only draft 2020-12 is supported. Every reference leads to a place in the same schema.
 //! - Regular expressions have no backtracking, and a bound for their compiled size.
+//! - The memory of a compiled schema is bounded, by an upper estimate that is made before it is compiled.
 //! - The steps and the depth of a check are bounded, for every schema and every event. So is the memory
 //!   of the errors from which the place of a violation is found. Beyond that bound the verdict is the
 //!   same, without a finer place.
@@ -84,11 +85,14 @@ fn compile(schema: &Value) -> Result<JsonSchema, SchemaError> {
 
 /// The options of every compilation.
 fn options<'i>() -> ValidationOptions<'i> {
+    let patterns = PatternOptions::regex()
+        .size_limit(pattern::MAX_BYTES)
+        .dfa_size_limit(pattern::MAX_LAZY_BYTES);
     jsonschema::options()
         .with_draft(Draft::Draft202012)
         .offline()
         .should_validate_formats(false)
-        .with_pattern_options(PatternOptions::regex().size_limit(pattern::MAX_BYTES))
+        .with_pattern_options(patterns)
 }
 
 /// The problem of a schema. The place is in the schema, which is what was checked.
@@ -97,6 +101,10 @@ fn problem(error: &ValidationError) -> SchemaError {
 }
 
 impl CompiledSchema for JsonSchema {
+    fn size_bytes(&self) -> usize {
+        usize::try_from(self.plan.bytes).unwrap_or(usize::MAX)
+    }
+
     fn check(&self, detail: &str) -> Result<(), Finding> {
         let not_checked = Finding::NotChecked;
         let detail: Value =

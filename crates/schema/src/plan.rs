@@ -21,6 +21,28 @@ pub(crate) const MAX_VISITS: u64 = 1_000;
 /// they have evaluated. The compiled schema has a copy for each.
 const MAX_UNEVALUATED: u64 = 2_000;
 
+/// The most memory of a compiled schema and its plan, in bytes, as far as it is [counted](Plan::bytes).
+///
+/// It also bounds the time to compile. A schema of the largest text takes about half of it if it has
+/// a thousand members with a type, and about 60 ordinary regular expressions fit.
+pub(crate) const MAX_COMPILED_BYTES: u64 = 4_194_304;
+
+/// The memory of a compiled schema without its subschemas, in bytes, rounded up. This and the next
+/// three were measured, with a margin.
+const SCHEMA_BYTES: u64 = 2_048;
+
+/// The memory of a subschema and of its part of the plan, without its places, keywords and members.
+const SUBSCHEMA_BYTES: u64 = 768;
+
+/// The same of a keyword.
+const KEYWORD_BYTES: u64 = 320;
+
+/// The same of a member of `properties` and the like, in the schema and in its plan.
+const MEMBER_BYTES: u64 = 256;
+
+/// The copies of a place or of a value that a compiled keyword may have.
+const COPIES: u64 = 4;
+
 /// The longest chain of subschemas inside each other, also by references.
 const MAX_CHAIN: usize = 300;
 
@@ -35,6 +57,10 @@ pub(crate) type Id = usize;
 pub(crate) struct Plan {
     pub(crate) root: Id,
     pub(crate) subschemas: Vec<Subschema>,
+    /// An upper estimate of the memory of the compiled schema, in bytes: of its subschemas with their
+    /// places and values, of its regular expressions with what they keep between searches, and of the
+    /// copies for `unevaluatedProperties` and `unevaluatedItems`.
+    pub(crate) bytes: u64,
 }
 
 /// A subschema: its work for a value, and the subschemas that the value and its parts meet.
@@ -42,6 +68,8 @@ pub(crate) struct Plan {
 pub(crate) struct Subschema {
     /// The length of its pointer.
     pub(crate) place_bytes: u64,
+    /// The memory that it takes when it is compiled, without that of other subschemas.
+    pub(crate) bytes: u64,
     /// The steps for every value.
     pub(crate) own: u64,
     /// The most errors of its own keywords for one value, without those of other subschemas.
@@ -124,18 +152,26 @@ impl Plan {
             anchors: HashMap::new(),
             found: HashMap::new(),
             subschemas: Vec::new(),
+            bytes: SCHEMA_BYTES,
         };
         reader.find_anchors(schema, "")?;
         let root = reader.read(schema, "", 0)?;
         let Reader {
-            subschemas, found, ..
+            subschemas,
+            found,
+            bytes,
+            ..
         } = reader;
-        let plan = Self { root, subschemas };
+        let mut plan = Self {
+            root,
+            subschemas,
+            bytes,
+        };
         let places = found.iter();
         let places: HashMap<Id, &str> = places.map(|(place, id)| (*id, place.as_str())).collect();
         let at = |id: Id, problem: String| SchemaError::at(places[&id], problem);
         let mut known = vec![Visits::Unknown; plan.subschemas.len()];
-        let mut unevaluated = 0_u64;
+        let (mut unevaluated, mut bytes) = (0_u64, plan.bytes);
         for (id, subschema) in plan.subschemas.iter().enumerate() {
             let around = |id| {
                 at(
@@ -143,7 +179,7 @@ impl Plan {
                     "leads to itself without a step into the event".to_owned(),
                 )
             };
-            let visits = plan.visits(id, &mut known).map_err(around)?;
+            let Met { visits, bytes: met } = plan.met(id, &mut known).map_err(around)?;
             if visits > MAX_VISITS {
                 let problem = format!(
                     "one value would meet more than {MAX_VISITS} subschemas, if each reference is followed"
@@ -152,6 +188,7 @@ impl Plan {
             }
             if subschema.has_unevaluated {
                 unevaluated += visits;
+                bytes = bytes.saturating_add(met);
             }
             if unevaluated > MAX_UNEVALUATED {
                 let problem = format!(
@@ -159,36 +196,56 @@ impl Plan {
                 );
                 return Err(at(id, problem));
             }
+            if bytes > MAX_COMPILED_BYTES {
+                return Err(at(id, too_large()));
+            }
         }
+        plan.bytes = bytes;
         Ok(plan)
     }
 
-    /// The number of visits of subschemas for one value, from this one on.
+    /// The subschemas that one value meets, from this one on.
     ///
     /// # Errors
-    /// If it is infinite: the subschema that leads back.
-    fn visits(&self, id: Id, known: &mut [Visits]) -> Result<u64, Id> {
+    /// If they are infinite: the subschema that leads back.
+    fn met(&self, id: Id, known: &mut [Visits]) -> Result<Met, Id> {
         known[id] = Visits::Open;
         let subschema = &self.subschemas[id];
-        let mut number = 1_u64;
+        let mut met = Met {
+            visits: 1,
+            bytes: subschema.bytes,
+        };
         for next in subschema.same.iter().chain(&subschema.alternatives) {
             let more = match known[*next] {
-                Visits::Known(number) => number,
+                Visits::Known(met) => met,
                 Visits::Open => return Err(id),
-                Visits::Unknown => self.visits(*next, known)?,
+                Visits::Unknown => self.met(*next, known)?,
             };
-            number = number.saturating_add(more);
+            met.visits = met.visits.saturating_add(more.visits);
+            met.bytes = met.bytes.saturating_add(more.bytes);
         }
-        known[id] = Visits::Known(number);
-        Ok(number)
+        known[id] = Visits::Known(met);
+        Ok(met)
     }
+}
+
+/// The visits of subschemas for one value, and the memory of these subschemas, each time it is visited.
+#[derive(Debug, Clone, Copy)]
+struct Met {
+    visits: u64,
+    bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Visits {
     Unknown,
     Open,
-    Known(u64),
+    Known(Met),
+}
+
+/// The problem of a schema that takes too much memory.
+fn too_large() -> String {
+    format!("up to here, the compiled schema would take more than {MAX_COMPILED_BYTES} bytes")
 }
 
 struct Reader<'s> {
@@ -198,6 +255,8 @@ struct Reader<'s> {
     /// The subschemas by their pointers.
     found: HashMap<String, Id>,
     subschemas: Vec<Subschema>,
+    /// The memory of the subschemas so far, when they are compiled.
+    bytes: u64,
 }
 
 impl<'s> Reader<'s> {
@@ -253,8 +312,73 @@ impl<'s> Reader<'s> {
             _ => return Err(SchemaError::at(place, "must be an object or a boolean")),
         };
         subschema.place_bytes = place.len() as u64;
+        let own = SUBSCHEMA_BYTES + COPIES * place.len() as u64;
+        subschema.bytes += own;
+        self.take(own, place)?;
         self.subschemas[id] = subschema;
         Ok(id)
+    }
+
+    /// Adds memory of the compiled schema.
+    fn take(&mut self, bytes: u64, at: &str) -> Result<(), SchemaError> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > MAX_COMPILED_BYTES {
+            return Err(SchemaError::at(at, too_large()));
+        }
+        Ok(())
+    }
+
+    /// Adds the memory of a compiled keyword, without its subschemas. Returns it.
+    fn take_keyword(&mut self, keyword: &str, value: &Value, at: &str) -> Result<u64, SchemaError> {
+        let before = self.bytes;
+        self.take(KEYWORD_BYTES + COPIES / 2 * at.len() as u64, at)?;
+        match (keyword, value) {
+            ("pattern", Value::String(pattern)) => self.take_pattern(pattern, at)?,
+            ("patternProperties", Value::Object(named)) => {
+                self.take(members(named), at)?;
+                // One after the other, so that no more are compiled than fit.
+                for pattern in named.keys() {
+                    self.take_pattern(pattern, &below(at, pattern))?;
+                }
+            }
+            ("properties" | "dependentSchemas" | "dependencies", Value::Object(named)) => {
+                self.take(members(named) + COPIES * lists(named), at)?;
+            }
+            // A subschema counts where it is read.
+            (
+                "$defs"
+                | "definitions"
+                | "allOf"
+                | "anyOf"
+                | "oneOf"
+                | "not"
+                | "if"
+                | "then"
+                | "else"
+                | "additionalProperties"
+                | "unevaluatedProperties"
+                | "propertyNames"
+                | "prefixItems"
+                | "items"
+                | "contains"
+                | "unevaluatedItems",
+                _,
+            ) => {}
+            (_, value) => self.take(COPIES.saturating_mul(memory(value)), at)?,
+        }
+        Ok(self.bytes - before)
+    }
+
+    fn take_pattern(&mut self, pattern: &str, at: &str) -> Result<(), SchemaError> {
+        let bytes = pattern::memory(pattern).ok_or_else(|| {
+            let problem = format!(
+                "is no regular expression without look-around and back-references of at most {} \
+                 bytes when it is compiled",
+                pattern::MAX_BYTES
+            );
+            SchemaError::at(at, problem)
+        })?;
+        self.take(bytes, at)
     }
 
     fn keywords(
@@ -279,6 +403,8 @@ impl<'s> Reader<'s> {
                 }
                 _ => {}
             }
+            // Before the subschemas below, so that little is read of a schema that is too large.
+            made.bytes += self.take_keyword(keyword, value, &at)?;
             self.same_value(&mut made, keyword, value, &at, chain)?;
             self.parts(&mut made, keyword, value, &at, chain)?;
             made.add_assertion(keyword, value);
@@ -398,6 +524,19 @@ impl<'s> Reader<'s> {
         // One pointer for each place: `~1` and `%2F` may be written in several ways.
         self.read(target, &pointer, chain)
     }
+}
+
+/// The memory of the names of members in a compiled schema.
+fn members(named: &Map<String, Value>) -> u64 {
+    let all = named.keys();
+    all.map(|name| MEMBER_BYTES + COPIES * name.len() as u64)
+        .sum()
+}
+
+/// The memory of the lists in an object.
+fn lists(named: &Map<String, Value>) -> u64 {
+    let lists = named.values().filter(|value| value.is_array());
+    lists.map(memory).sum()
 }
 
 /// A fragment without its percent-encoding.

@@ -26,13 +26,16 @@ pub trait SchemaCompiler {
     /// Compiles a schema. It reads nothing but the schema.
     ///
     /// # Errors
-    /// If it is no schema of draft 2020-12, if it exceeds the bounds of a check, or if the compiler
+    /// If it is no schema of draft 2020-12, if it exceeds the bounds of a check or of memory, or if the compiler
     /// does not start.
     fn compile(&self, schema: &Schema) -> Result<Self::Compiled, CompileError>;
 }
 
 /// Checks events by a schema.
 pub trait CompiledSchema {
+    /// An upper estimate of its memory, in bytes.
+    fn size_bytes(&self) -> usize;
+
     /// Checks the text of an event's `detail`.
     ///
     /// # Errors

@@ -16,7 +16,8 @@ pub trait TokenStore {
         subscription: &SubscriptionId,
     ) -> impl Future<Output = Result<Option<TokenRecord>, StoreError>> + Send;
 
-    /// Replaces the record if it still has this revision, or is still absent. A repetition is
+    /// Replaces the record if it still has this revision, or is still absent. One that is absent is
+    /// written only while its subscription exists, which is deleted together with it. A repetition is
     /// written: the record has the new revision already.
     fn replace_token_record(
         &self,

@@ -33,9 +33,9 @@ pub const LIST_RETRY: Duration = Duration::from_secs(5);
 
 /// The most compiled schemas in memory.
 const MAX_SCHEMAS: usize = 64;
-/// The most text of compiled schemas in memory, in bytes. Compiled, a schema takes several times the
-/// size of its text.
-const MAX_SCHEMA_BYTES: usize = 524_288;
+/// The most memory of compiled schemas, in bytes, of the 128 MB that the function has. It does not follow
+/// from the length of their texts: a regular expression of a few characters takes tens of kilobytes.
+const MAX_SCHEMA_BYTES: usize = 16_777_216;
 
 /// The result of the check of an event that may not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +124,7 @@ impl List {
 struct Remembered<S> {
     name: TypeName,
     listed: ValidatedType,
+    /// The memory of the compiled schema.
     bytes: usize,
     rule: Rule<S>,
 }
@@ -244,8 +245,9 @@ impl<T: CatalogueTable, S: SchemaCompiler, C: Clock> CheckByCatalogue<T, S, C> {
         };
         match self.schemas.compile(schema) {
             Ok(compiled) => {
+                let bytes = compiled.size_bytes();
                 let rule = Rule::Schema(validation, Arc::new(compiled));
-                Ok((rule, schema.as_str().len()))
+                Ok((rule, bytes))
             }
             Err(CompileError::Schema(_)) => Ok((Rule::Unreadable(validation), 0)),
             Err(CompileError::NotStarted(failure)) => Err(failure),

@@ -709,10 +709,36 @@ fn no_recovery_sends_a_cancelled_message() {
         let discarded = DeliveryStatus::Cancelled(CancelReason::Discarded);
         assert_eq!(outage.status(1), discarded);
         assert_eq!(outage.stage.delivery_of(held).status, discarded);
+        // What it has cancelled was not sent.
+        assert_eq!(counts(&outage.recovery(&recovery.key())), (4, 1, 3));
         // Somebody asks for this one.
         outage.stage.resend(outage.ids[0]).unwrap();
         outage.stage.drain();
         assert_eq!(outage.status(0), DeliveryStatus::Succeeded);
+    }
+}
+
+#[test]
+fn a_delivery_that_waits_for_its_time_again_is_counted_once() {
+    let outage = failed(0);
+    let backend = &outage.stage.backend;
+    let message = Message {
+        deliver_at: Some(backend.time() + Duration::from_hours(24)),
+        ..samples::message("acme", "held, and for later")
+    };
+    let held = Delivery {
+        status: samples::HELD,
+        created_at: samples::NOW,
+        expires_at: samples::NOW + Duration::from_hours(24 * 90),
+        ..samples::delivery(&message, outage.stage.ids[0].subscription)
+    };
+    let (id, deliver_at) = (held.id, message.deliver_at);
+    backend.record_call(message, held);
+    for expected in [(1, 1, 0), (1, 0, 1), (1, 0, 1)] {
+        let recovery = outage.start(&recover(10)).unwrap();
+        outage.run(&recovery.key());
+        assert_eq!(counts(&outage.recovery(&recovery.key())), expected);
+        assert_eq!(outage.stage.delivery_of(id).next_attempt_at, deliver_at);
     }
 }
 

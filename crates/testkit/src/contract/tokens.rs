@@ -12,15 +12,16 @@ use super::subscriptions::insert;
 use crate::samples;
 
 /// A record is replaced only by who has read it last, so that one environment has the lease. It ends
-/// with its token, with its subscription and with its customer.
+/// with its token, with its subscription and with its customer, and none is made after that.
 ///
 /// The store's clock must show [`samples::NOW`].
 pub async fn tokens<S>(store: &S, salt: &str)
 where
     S: TokenStore + SubscriptionStore + CustomerTable + CustomerData,
 {
-    replaced_by_who_has_read_it(store, salt).await;
-    absent_after_its_end(store, salt).await;
+    let of_its_own = format!("{salt}-leases");
+    replaced_by_who_has_read_it(store, &of_its_own).await;
+    absent_after_its_end(store, &of_its_own).await;
     deleted_with_its_subscription(store, salt).await;
     deleted_with_its_customer(store, &format!("{salt}-tokens")).await;
 }
@@ -47,8 +48,12 @@ async fn read(store: &impl TokenStore, of: &Subscription) -> Option<TokenRecord>
     read.expect("answers")
 }
 
-async fn replaced_by_who_has_read_it(store: &impl TokenStore, salt: &str) {
+async fn replaced_by_who_has_read_it<S>(store: &S, salt: &str)
+where
+    S: TokenStore + SubscriptionStore,
+{
     let of = subscription(salt, 8_301);
+    insert(store, &of).await;
     assert_eq!(read(store, &of).await, None);
     let whole = samples::token_record(1);
     let least = TokenRecord {
@@ -85,8 +90,12 @@ async fn replaced_by_who_has_read_it(store: &impl TokenStore, salt: &str) {
     }
 }
 
-async fn absent_after_its_end(store: &impl TokenStore, salt: &str) {
+async fn absent_after_its_end<S>(store: &S, salt: &str)
+where
+    S: TokenStore + SubscriptionStore,
+{
     let of = subscription(salt, 8_303);
+    insert(store, &of).await;
     let end = samples::NOW - Duration::from_secs(1);
     let ended = TokenRecord {
         token: Some(SealedToken {
@@ -121,6 +130,12 @@ where
     let removed = store.remove(&of, None).await.expect("answers");
     assert_eq!(removed, WriteOutcome::Written);
     assert_eq!(read(store, &of).await, None);
+    // By an attempt that has read the subscription before.
+    for expected in [None, Some(1)] {
+        let late = replace(store, &of, expected, &samples::token_record(2)).await;
+        assert_eq!(late, WriteOutcome::Conflict);
+        assert_eq!(read(store, &of).await, None);
+    }
     assert!(read(store, &other).await.is_some());
     // A token is no subscription.
     let page = store.page(&of.customer_id, None, 100).await;
@@ -128,23 +143,20 @@ where
     assert!(page.broken.is_empty() && page.unnamed.is_empty());
 }
 
-/// Also one that was written after its subscription was deleted.
 async fn deleted_with_its_customer<S>(store: &S, salt: &str)
 where
     S: TokenStore + SubscriptionStore + CustomerTable + CustomerData,
 {
     let of = subscription(salt, 8_306);
-    let late = subscription(salt, 8_307);
     insert(store, &of).await;
-    for of in [&of, &late] {
-        replace(store, of, None, &samples::token_record(1)).await;
-    }
+    replace(store, &of, None, &samples::token_record(1)).await;
     let id = &of.customer_id;
     let customer = store.customer(id).await.expect("answers").expect("exists");
     let requested = store.request_deletion(&customer, samples::NOW).await;
     assert_eq!(requested.expect("answers"), WriteOutcome::Written);
     let part = CustomerPart::Subscriptions;
     while store.delete_some(id, part).await.expect("answers") > 0 {}
+    let late = replace(store, &of, None, &samples::token_record(2)).await;
+    assert_eq!(late, WriteOutcome::Conflict);
     assert_eq!(read(store, &of).await, None);
-    assert_eq!(read(store, &late).await, None);
 }

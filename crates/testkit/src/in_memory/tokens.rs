@@ -114,7 +114,8 @@ impl TokenStore for InMemoryBackend {
             if stored == Some(record.revision) {
                 return WriteOutcome::Written;
             }
-            if stored != read {
+            let may_be_added = read.is_some() || state.subscriptions.contains_key(&key);
+            if stored != read || !may_be_added {
                 return WriteOutcome::Conflict;
             }
             state.token_records.insert(key, record.clone());

@@ -109,6 +109,10 @@ mod tests {
     struct Nothing;
 
     impl CompiledSchema for Nothing {
+        fn size_bytes(&self) -> usize {
+            0
+        }
+
         fn check(&self, _: &str) -> Result<(), Finding> {
             Ok(())
         }

@@ -181,7 +181,8 @@ where
         }
     }
 
-    /// Sends or cancels the entries that need it. Returns their number.
+    /// Sends or cancels the entries that need it. Returns the number of those that it has sent, or, for a
+    /// discard, cancelled.
     async fn part(
         &self,
         recovery: &Recovery,
@@ -224,9 +225,12 @@ where
             .filter(|&&outcome| outcome == WriteOutcome::Written)
             .count();
         let written = self.write(&again, &first).await;
-        let queued = (written.entries.len() + resent.len()) as u64;
         // First queues the tasks of everything that was written, even if other writes failed.
         self.resend.ask_for_attempts(&written.entries).await?;
+        if let Some(failure) = written.failure {
+            return Err(failure.into());
+        }
+        let mut queued = written.entries.len() as u64;
         for task in resent {
             let due_at = task.due_at.unwrap_or(now);
             let entry = DueEntry {
@@ -234,14 +238,18 @@ where
                 task,
                 sweep_at: due_at + OVERDUE_AFTER,
             };
-            // A conflict means that its task was processed meanwhile.
-            table.postpone(&entry, due_at.max(now) + GRACE).await?;
+            // A conflict means that its task was processed meanwhile, that it waits for a later time,
+            // or that it was counted already.
+            if table.postpone(&entry, due_at.max(now) + GRACE).await? == WriteOutcome::Written {
+                queued += 1;
+            }
         }
         report.queued += queued;
-        match written.failure {
-            None => Ok(queued + cancelled as u64),
-            Some(failure) => Err(failure.into()),
-        }
+        // Others than a discard cancel only what belongs to a cancelled message, and send nothing of it.
+        Ok(match recovery.kind {
+            RecoveryKind::Discard => queued + cancelled as u64,
+            RecoveryKind::Recover(_) | RecoveryKind::Replay | RecoveryKind::Release => queued,
+        })
     }
 
     async fn write(&self, again: &[Reopening<'_>], first: &[(&Delivery, NextAttempt)]) -> Written {
@@ -310,7 +318,7 @@ struct Written {
 }
 
 impl Progress {
-    /// Counts a part: these entries, of which `queued` are sent.
+    /// Counts a part: these entries, of which `queued` are sent or discarded.
     fn count(&mut self, found: &[Found], queued: u64) {
         let examined = found.len() as u64;
         self.examined += examined;
