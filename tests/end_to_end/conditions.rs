@@ -5,7 +5,9 @@
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::Client as Table;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, KeysAndAttributes, TransactWriteItem,
+};
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 
 use crate::fixture::Fixture;
@@ -27,7 +29,7 @@ const KINDS: [&str; 11] = [
 ];
 
 /// The actions on the table that each role is allowed, and in which partitions.
-const BOUNDS: [(&str, Action, &[&str]); 34] = [
+const BOUNDS: [(&str, Action, &[&str]); 35] = [
     ("WebhookDelivery", Action::PutItem, &["MESSAGE"]),
     ("Recovery", Action::UpdateItem, &["RECOVERY"]),
     ("LookUpSubscriptions", Action::Query, &["CUSTOMER#"]),
@@ -51,6 +53,7 @@ const BOUNDS: [(&str, Action, &[&str]); 34] = [
         Action::UpdateItem,
         &["CUSTOMER#", "MESSAGE", "SUBSCRIPTION"],
     ),
+    ("DeliverWebhook", Action::ConditionCheckItem, &["CUSTOMER#"]),
     (
         "RequeueDueDeliveries",
         Action::GetItem,
@@ -110,7 +113,13 @@ const BOUNDS: [(&str, Action, &[&str]); 34] = [
     (
         "ApiFunction",
         Action::DeleteItem,
-        &["CUSTOMER#", "CUSTOMERS", "EVENT_TYPES", "PORTAL"],
+        &[
+            "CUSTOMER#",
+            "CUSTOMERS",
+            "EVENT_TYPES",
+            "VALIDATED_TYPES",
+            "PORTAL",
+        ],
     ),
     (
         "ApiFunction",
@@ -181,6 +190,7 @@ enum Action {
     PutItem,
     UpdateItem,
     DeleteItem,
+    ConditionCheckItem,
     Query,
 }
 
@@ -245,6 +255,18 @@ async fn try_action(
                     .send()
                     .await,
             )
+        }
+        Action::ConditionCheckItem => {
+            let check = ConditionCheck::builder()
+                .table_name(name)
+                .key("pk", text(pk))
+                .key("sk", text("none"))
+                .condition_expression("attribute_not_exists(pk)")
+                .build()
+                .map_err(|error| error.to_string())?;
+            let write = TransactWriteItem::builder().condition_check(check).build();
+            let call = table.transact_write_items().transact_items(write);
+            allowed(call.send().await)
         }
         Action::Query => {
             let call = table.query().table_name(name);
