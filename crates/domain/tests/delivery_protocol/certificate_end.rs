@@ -1,4 +1,4 @@
-//! The owner of an endpoint is told of the end of its client certificate, in steps.
+//! The owner of an endpoint is taken of the end of its client certificate, in steps.
 
 use std::time::Duration;
 
@@ -45,13 +45,13 @@ fn attempt(stage: &Stage, at: Timestamp) -> Vec<&'static str> {
 }
 
 #[test]
-fn each_distance_to_the_end_is_told_once() {
+fn each_distance_to_the_end_is_warned_of_once() {
     let end = samples::NOW + 40 * DAY;
     let stage = stage(end);
-    let mut told = Vec::new();
+    let mut taken = Vec::new();
     for hours in (0..45 * 24).step_by(6) {
         let at = samples::NOW + Duration::from_hours(hours);
-        told.extend(
+        taken.extend(
             attempt(&stage, at)
                 .into_iter()
                 .map(|step| (hours / 24, step)),
@@ -63,8 +63,8 @@ fn each_distance_to_the_end_is_told_once() {
         (39, "certificateExpires"),
         (40, "certificateExpired"),
     ];
-    assert_eq!(told, expected);
-    // Attempts that come late are told of the last step only.
+    assert_eq!(taken, expected);
+    // Attempts that come late are taken of the last step only.
     let stage = self::stage(end);
     assert_eq!(attempt(&stage, end), ["certificateExpired"]);
     assert_eq!(attempt(&stage, end + DAY), [""; 0]);
@@ -95,7 +95,7 @@ fn the_warning_has_the_end_and_nothing_else_changes() {
 }
 
 #[test]
-fn a_new_certificate_is_told_of_at_its_own_steps_and_not_at_once() {
+fn a_new_certificate_is_warned_of_at_its_own_steps_and_not_at_once() {
     let stage = stage(samples::NOW + 20 * DAY);
     let now = samples::NOW + DAY;
     assert_eq!(attempt(&stage, now), ["certificateExpires"]);
@@ -118,7 +118,7 @@ fn a_new_certificate_is_told_of_at_its_own_steps_and_not_at_once() {
 }
 
 #[test]
-fn a_certificate_that_replaces_one_that_has_ended_is_told_of_too() {
+fn a_certificate_that_replaces_one_that_has_ended_is_warned_of_too() {
     let end = samples::NOW + DAY;
     let stage = stage(end);
     assert_eq!(attempt(&stage, end), ["certificateExpired"]);
