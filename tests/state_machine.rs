@@ -295,7 +295,9 @@ fn every_error_of_a_function_is_permanent_or_retried() {
 
 #[test]
 fn retries_outlast_an_outage_of_ten_seconds_in_99_percent_of_cases() {
-    for (name, state) in of_type("Task") {
+    // The execution of a duplicate has one task more, and still has to end in five minutes.
+    let tasks = of_type("Task").into_iter();
+    for (name, state) in tasks.filter(|(name, _)| name != COMPARISON) {
         let delays = delays(state["Retry"].as_array().unwrap().last().unwrap());
         let mean = delays.iter().sum::<f64>() / 2.0;
         let given_up = probability_of_less(&delays, 10.0);
