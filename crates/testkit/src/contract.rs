@@ -42,7 +42,8 @@ pub use tokens::tokens;
 pub use unhealthy::unhealthy;
 use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::delivery::{
-    Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger, DueEntry, FailureReason, Verdict,
+    Attempt, Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger, DueEntry, FailureReason,
+    Verdict,
 };
 use webhooks_domain::due::{NextAttempt, Shard};
 use webhooks_domain::ids::DeliveryId;
@@ -91,6 +92,15 @@ pub async fn subscription_pages(store: &impl SubscriptionStore, salt: &str) {
     assert!(!rest.has_more);
 }
 
+/// Nothing is recorded if somebody has sent the delivery again, which sets another time.
+async fn due_at_another_time(store: &impl DeliveryTable, id: &DeliveryId, attempt: &Attempt) {
+    let succeeded = Verdict::Ended(DeliveryStatus::Succeeded);
+    for due_at in [None, Some(DUE + Duration::from_millis(1))] {
+        let recorded = store.record(id, due_at, attempt, &succeeded).await;
+        assert_eq!(recorded.expect("answers"), WriteOutcome::Conflict);
+    }
+}
+
 /// A delivery changes only while it is pending and has the expected number of attempts.
 ///
 /// `put` records a message and a delivery, as the workflow does.
@@ -111,39 +121,23 @@ pub async fn deliveries<S: DeliveryTable + Directory>(
         due_at: DUE,
         sweep_at: SWEEP,
     });
+    let record = async |attempt: &Attempt| {
+        let recorded = store.record(&id, None, attempt, &retry).await;
+        recorded.expect("answers")
+    };
     let second = samples::failed_attempt(2);
-    let early = store
-        .record(&id, None, &second, &retry)
-        .await
-        .expect("answers");
+    let early = record(&second).await;
     assert_eq!(early, WriteOutcome::Conflict, "attempts are contiguous");
     let first = samples::failed_attempt(1);
-    assert_eq!(
-        store
-            .record(&id, None, &first, &retry)
-            .await
-            .expect("answers"),
-        WriteOutcome::Written
-    );
-    assert_eq!(
-        store
-            .record(&id, None, &first, &retry)
-            .await
-            .expect("answers"),
-        WriteOutcome::Conflict
-    );
+    assert_eq!(record(&first).await, WriteOutcome::Written);
+    assert_eq!(record(&first).await, WriteOutcome::Conflict);
     let (pending, _) = store.load(&id).await.expect("answers").expect("is there");
     assert_eq!(pending.attempts, [first]);
     assert_eq!(pending.status, DeliveryStatus::Pending);
     assert_eq!(pending.next_attempt_at, Some(DUE));
 
     let failed = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
-    for due_at in [None, Some(DUE + Duration::from_millis(1))] {
-        let ended = Verdict::Ended(failed);
-        let outcome = store.record(&id, due_at, &second, &ended).await;
-        let outcome = outcome.expect("answers");
-        assert_eq!(outcome, WriteOutcome::Conflict, "it is due at another time");
-    }
+    due_at_another_time(store, &id, &second).await;
     let ended = store
         .record(&id, Some(DUE), &second, &Verdict::Ended(failed))
         .await
@@ -153,10 +147,7 @@ pub async fn deliveries<S: DeliveryTable + Directory>(
     assert_eq!((ended.status, ended.next_attempt_at), (failed, None));
     assert_eq!(ended.attempts.len(), 2);
     let third = samples::failed_attempt(3);
-    let late = store
-        .record(&id, None, &third, &retry)
-        .await
-        .expect("answers");
+    let late = record(&third).await;
     assert_eq!(
         late,
         WriteOutcome::Conflict,

@@ -145,10 +145,9 @@ where
         unrecorded: &mut Option<Report>,
     ) -> Result<Option<Report>, DeliverError> {
         let id = &task.delivery;
-        let (delivery, message) = match self.table.load(id).await {
-            Ok(Some(loaded)) => loaded,
-            Ok(None) => return Ok(Some(Report::Discarded(DiscardReason::NoDelivery))),
-            Err(failure) => return self.settle_without_message(id, failure).await.map(Some),
+        let (delivery, message) = match self.load(id).await? {
+            Ok(loaded) => loaded,
+            Err(report) => return Ok(Some(report)),
         };
         if let Some(made) = unrecorded.take()
             && let Some(report) = self.add_to_cancelled(&delivery, made).await?
@@ -227,6 +226,18 @@ where
                 }
                 Ok(Some(report))
             }
+        }
+    }
+
+    /// The delivery with its message, or the report of a task for which there is none.
+    async fn load(
+        &self,
+        id: &DeliveryId,
+    ) -> Result<Result<(Delivery, Message), Report>, DeliverError> {
+        match self.table.load(id).await {
+            Ok(Some(loaded)) => Ok(Ok(loaded)),
+            Ok(None) => Ok(Err(Report::Discarded(DiscardReason::NoDelivery))),
+            Err(failure) => self.settle_without_message(id, failure).await.map(Err),
         }
     }
 
@@ -359,11 +370,8 @@ where
             response_excerpt: kept.excerpt,
             answer_body: kept.body,
         };
-        let recorded = match self
-            .table
-            .record(&delivery.id, delivery.next_attempt_at, &attempt, &verdict)
-            .await
-        {
+        let (table, due_at) = (&self.table, delivery.next_attempt_at);
+        let recorded = match table.record(&delivery.id, due_at, &attempt, &verdict).await {
             Ok(WriteOutcome::Written) => Recorded::Written,
             Ok(WriteOutcome::Conflict) => Recorded::Conflict,
             Err(_) if next_is_queued => Recorded::LeftToNextTask,
