@@ -2,7 +2,7 @@
 //!
 //! The check itself is done by the crate `jsonschema`. Its work for an event has no bound: a schema of
 //! a few hundred bytes can make it visit a value exponentially often. So each schema also has a
-//! [plan](plan), and each check is [counted](cost) before it is made. A check that would take too many
+//! plan, and each check is counted before it is made. A check that would take too many
 //! steps is not made.
 //!
 //! # Guarantees
