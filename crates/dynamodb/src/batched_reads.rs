@@ -16,7 +16,7 @@ use webhooks_domain::subscription::Subscription;
 use crate::DynamoStore;
 use crate::batch_loader::{Answers, BatchLoader};
 use crate::customers::customer_limit;
-use crate::deliveries::{expiring_with, message_is_missing, stored_message};
+use crate::deliveries::{message_is_missing, stored_message};
 use crate::item::DeliveryItem;
 use crate::key::{DELIVERY_PREFIX, Key, PARTITION_KEY, SORT_KEY};
 use crate::lenient::whole;
@@ -115,7 +115,10 @@ impl DynamoStore {
             return Ok(None);
         };
         match answers.get(&message).cloned().transpose()? {
-            Some(Part::Message(message)) => Ok(Some(expiring_with(delivery, message))),
+            Some(Part::Message(stored)) => Ok(Some((
+                delivery.expiring_with(stored.expires_at),
+                stored.message,
+            ))),
             _ => Err(message_is_missing(id)),
         }
     }

@@ -409,17 +409,11 @@ fn read_delivery_and_message(
         .into_iter()
         .next()
         .ok_or_else(|| message_is_missing(id))?;
-    Ok(Some(expiring_with(delivery, stored_message(message)?)))
-}
-
-/// A delivery with its message, with which it expires at the latest.
-pub(crate) fn expiring_with(delivery: Delivery, stored: StoredMessage) -> (Delivery, Message) {
-    let expires_at = delivery.expires_at.min(stored.expires_at);
-    let delivery = Delivery {
-        expires_at,
-        ..delivery
-    };
-    (delivery, stored.message)
+    let stored = stored_message(message)?;
+    Ok(Some((
+        delivery.expiring_with(stored.expires_at),
+        stored.message,
+    )))
 }
 
 pub(crate) fn stored_message(item: AttributeMap) -> Result<StoredMessage, StoreError> {

@@ -246,6 +246,13 @@ impl Delivery {
         message.cancelled_at.is_some() && !is_asked_for
     }
 
+    /// The same delivery, which expires with its message at the latest: nothing is sent without it.
+    #[must_use]
+    pub fn expiring_with(self, message_expires_at: Timestamp) -> Self {
+        let expires_at = self.expires_at.min(message_expires_at);
+        Self { expires_at, ..self }
+    }
+
     /// The last moment at which an attempt may begin: the event's own deadline, and at the latest
     /// an hour before the delivery expires. So a task that waits even longer still finds the
     /// delivery and ends it, before it expires and counts as absent.

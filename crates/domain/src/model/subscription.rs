@@ -174,29 +174,28 @@ impl Subscription {
     /// The warning about the end of its client certificate that is due at this time. Each distance to
     /// the end is a step, which is due once. Its owner can replace a certificate at any time, so that
     /// of another one the first warning comes some hours after the last one of the former.
-    pub fn certificate_warning(&self, now: Timestamp) -> Option<Warning> {
+    ///
+    /// Returns also what is stored of the warning.
+    pub fn certificate_warning(&self, now: Timestamp) -> Option<(Warning, CertificateWarned)> {
         let authentication = self.authentication.as_ref()?;
         let not_after = authentication.authentication.certificate_not_after()?;
-        let end = CertificateEnd::of(not_after, now);
-        let is_due = match self.certificate_warned {
-            Some(warned) if warned.not_after == not_after => {
-                end > CertificateEnd::of(not_after, warned.at)
-            }
-            Some(warned) => {
-                end > CertificateEnd::Far && now.since(warned.at) >= Self::WARNED_AGAIN_AFTER
-            }
-            None => end > CertificateEnd::Far,
+        let warned_of = match self.certificate_warned {
+            Some(last) if last.not_after == not_after => CertificateEnd::of(not_after, last.at),
+            Some(last) if now.since(last.at) < Self::WARNED_AGAIN_AFTER => return None,
+            Some(_) | None => CertificateEnd::Far,
         };
+        let end = CertificateEnd::of(not_after, now);
         let step = match end {
             CertificateEnd::Passed => WarningStep::CertificateExpired,
             _ => WarningStep::CertificateExpires,
         };
-        is_due.then_some(Warning {
+        let warning = Warning {
             step,
             failing_since: self.health.failing_since,
             disabled_at: None,
             certificate_not_after: Some(not_after),
-        })
+        };
+        (end > warned_of).then_some((warning, CertificateWarned { at: now, not_after }))
     }
 
     /// An upper estimate of its stored size, in bytes.

@@ -30,11 +30,7 @@ impl DeliveryReader for InMemoryBackend {
         match (delivery, message) {
             (None, _) => Ok(None),
             (Some(delivery), Some(stored)) => {
-                let expires_at = delivery.expires_at.min(stored.expires_at);
-                let delivery = Delivery {
-                    expires_at,
-                    ..delivery
-                };
+                let delivery = delivery.expiring_with(stored.expires_at);
                 Ok(Some((delivery, stored.message)))
             }
             (Some(_), None) => Err(StoreError::Corrupt {

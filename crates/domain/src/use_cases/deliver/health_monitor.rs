@@ -6,7 +6,7 @@ use crate::health::{
     HealthChange, HealthPolicy, HealthTracker, Observation, ObservedAttempt, Warning, is_slow,
 };
 use crate::ports::{StoreError, SubscriptionTable, WriteOutcome};
-use crate::subscription::{CertificateWarned, DisabledReason};
+use crate::subscription::DisabledReason;
 
 /// The stored effects of an attempt on its subscription. By default there are none.
 #[derive(Debug, Default)]
@@ -61,13 +61,9 @@ impl HealthMonitor {
             (effects, disabled)
         } else if health == subscription.health {
             // After nearly every attempt. The end of a certificate can wait for such an attempt.
-            let warning = subscription.certificate_warning(now);
-            let Some((warning, not_after)) =
-                warning.and_then(|warning| Some((warning, warning.certificate_not_after?)))
-            else {
+            let Some((warning, warned)) = subscription.certificate_warning(now) else {
                 return Ok(HealthEffects::default());
             };
-            let warned = CertificateWarned { at: now, not_after };
             let effects = HealthEffects {
                 changes: Vec::new(),
                 warning: Some(warning),
