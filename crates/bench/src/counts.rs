@@ -5,6 +5,7 @@
 //! two runs is the work of the additional steps, so the start and all one-time work cancel out.
 //! The servers run in lockstep with the program.
 
+mod batches;
 mod case;
 mod exchanges;
 mod run;
@@ -48,12 +49,15 @@ pub(crate) struct Options {
     /// A folder for the run's files and the tools' output.
     #[arg(long, value_name = "FOLDER")]
     work: PathBuf,
+    /// Count only the cases whose names contain this text.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    case: String,
 }
 
 /// Runs the part.
 pub(crate) async fn run(options: &Options, quick: bool) -> Result<Part> {
     let mut part = Part::new("counts", "What repeats", quick)?;
-    let (tools, skipped) = Tool::available();
+    let (tools, skipped) = Tool::available(&options.work);
     part.skipped = skipped;
     let lockstep = Lockstep::default();
     let setup = Setup::start_in_step(&lockstep, &options.functions, &options.work).await?;
@@ -63,12 +67,10 @@ pub(crate) async fn run(options: &Options, quick: bool) -> Result<Part> {
         setup,
         tools,
     };
-    for name in names(&options.functions)? {
-        eprintln!("counts: start of {name}");
-        let case = bench.start(&name)?;
-        bench.count(&mut part, &case).await?;
-    }
-    for case in Box::pin(bench.cases()).await? {
+    let mut cases = bench.starts()?;
+    cases.extend(Box::pin(bench.cases()).await?);
+    cases.retain(|case| case.name.contains(&options.case));
+    for case in cases {
         eprintln!("counts: {}", case.name);
         bench.count(&mut part, &case).await?;
     }
@@ -77,14 +79,17 @@ pub(crate) async fn run(options: &Options, quick: bool) -> Result<Part> {
 }
 
 impl Bench<'_> {
-    /// Returns the case of a function that starts and does nothing.
-    fn start(&self, name: &str) -> Result<Case> {
+    /// Returns the cases of functions that start and do nothing.
+    fn starts(&self) -> Result<Vec<Case>> {
         let authorities = self.setup.authority.many()?;
         let surroundings = self
             .setup
             .surroundings
             .with("SSL_CERT_FILE", authorities.display());
-        Ok(Case::new(&format!("start/{name}"), name, surroundings))
+        let names = names(&self.options.functions)?.into_iter();
+        let start =
+            |name: String| Case::new(&format!("start/{name}"), &name, surroundings.clone());
+        Ok(names.map(start).collect())
     }
 
     /// Returns all other cases, with the items that they need in the stub's table.

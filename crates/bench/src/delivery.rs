@@ -27,7 +27,7 @@ use crate::{
 const BATCH: usize = 10;
 
 /// The number of distinct deliveries of each scenario. They are delivered repeatedly.
-const DELIVERIES: usize = 100;
+const DELIVERIES: usize = 200;
 
 /// The request timeout where some requests are never answered.
 const SHORT_TIMEOUT_SECONDS: u64 = 2;

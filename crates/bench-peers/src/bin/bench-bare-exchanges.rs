@@ -1,11 +1,15 @@
 //! The minimum of a delivery with its exchanges with AWS: a function of `lambda_runtime` that
-//! makes the recorded calls and webhooks of a batch, and nothing else. It does not read the
+//! makes the recorded calls and webhooks of batches, one after the other, and nothing else. It does not read the
 //! answers, and decides nothing.
 //!
 //! `EXCHANGES_FILE` names the [`Exchanges`]. The other variables are those of a function, and
 //! `BENCH_AUTHORITY_FILE`.
 
-use std::{env, fs, net::SocketAddr};
+use std::{
+    env, fs,
+    net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use bench_peers::{AwsCall, AwsSigner, Result, Server, Webhook};
 use futures_util::future::try_join_all;
@@ -14,13 +18,10 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
-/// The exchanges of a batch.
+/// The exchanges of the batches, which are repeated.
 #[derive(Deserialize)]
 struct Exchanges {
-    /// The calls before the webhooks, one after the other.
-    before: Vec<AwsCall>,
-    /// The calls after the webhooks: as many as there are webhooks, each after its own.
-    after: Vec<AwsCall>,
+    batches: Vec<Batch>,
     /// The URL of the webhooks.
     url: String,
     /// The address behind the URL.
@@ -30,8 +31,21 @@ struct Exchanges {
     body: String,
 }
 
+/// The calls of a batch.
+#[derive(Deserialize)]
+struct Batch {
+    /// The calls before the webhooks, one after the other.
+    before: Vec<AwsCall>,
+    /// The calls after the webhooks: as many as there are webhooks, each after its own.
+    after: Vec<AwsCall>,
+    /// The calls at the end.
+    last: Vec<AwsCall>,
+}
+
 struct Deliverer {
-    exchanges: Exchanges,
+    batches: Vec<Batch>,
+    /// The number of batches so far.
+    done: AtomicUsize,
     aws: Server,
     signer: AwsSigner,
     endpoint: Server,
@@ -80,19 +94,25 @@ impl Deliverer {
                 exchanges.headers.clone(),
                 exchanges.body.clone().into_bytes(),
             )?,
-            exchanges,
+            batches: exchanges.batches,
+            done: AtomicUsize::new(0),
         })
     }
 
     async fn deliver(&self) -> Result<()> {
-        for call in &self.exchanges.before {
+        let number = self.done.fetch_add(1, Ordering::Relaxed);
+        let batch = &self.batches[number % self.batches.len()];
+        for call in &batch.before {
             self.call(call).await?;
         }
-        try_join_all(self.exchanges.after.iter().map(async |call| {
+        try_join_all(batch.after.iter().map(async |call| {
             self.endpoint.exchange(self.webhook.request()?).await?;
             self.call(call).await
         }))
         .await?;
+        for call in &batch.last {
+            self.call(call).await?;
+        }
         Ok(())
     }
 

@@ -5,19 +5,21 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::json;
 
-use super::run::Bench;
+use super::{batches::batches, run::Bench};
 use crate::{
     delivery,
     function::{Function, Surroundings},
     functions::{self, Customer},
     portal::{self, Page},
     receiver::{Behaviour, Receiver},
-    workload,
 };
 
 /// The number of steps of the shorter run. After them, connections are open, keys are known and
 /// buffers have grown.
 pub(super) const FIRST_STEPS: usize = 4;
+
+/// The number of steps by which the longer run of deliveries exceeds the shorter one.
+pub(super) const MORE_STEPS: usize = 20;
 
 /// The number of deliveries in a batch. With more of them, a tool would slow them down so much
 /// that the endpoint is considered slow, which causes a write.
@@ -91,14 +93,13 @@ impl Bench<'_> {
         let receiver = Receiver::start(authority, behaviour, &self.lockstep).await?;
         let (bodies, _) = delivery::prepare(&self.setup, name, &receiver).await?;
         let measured = self.delivering(&self.options.measured);
-        let pairs = bodies.chunks_exact(BATCH);
-        let steps = pairs.map(|pair| vec![workload::batch(pair.iter().map(String::as_str))]);
+        let steps = batches(&bodies)?.into_iter().map(|batch| vec![batch]);
         Ok(Case {
             system_allocator: self.delivering(&self.options.system_allocator),
             steps: steps.collect(),
             each: BATCH,
             short: Some(FIRST_STEPS),
-            long: FIRST_STEPS + 20,
+            long: FIRST_STEPS + MORE_STEPS,
             receiver: Some(receiver),
             ..Case::new(&format!("delivery/{name}"), "deliver-webhook", measured)
         })

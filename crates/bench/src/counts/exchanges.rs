@@ -3,17 +3,18 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
-    case::{BATCH, Case, FIRST_STEPS},
+    batches::{STEPS_PER_SAMPLE, batches},
+    case::{BATCH, Case, FIRST_STEPS, MORE_STEPS},
     run::Bench,
 };
 use crate::{
     delivery,
     function::{Function, expect_no_failures},
     receiver::{Behaviour, Receiver},
-    workload,
+    stub_aws::Recorded,
 };
 
 /// The program.
@@ -24,37 +25,24 @@ pub(crate) const NAME: &str = "bare exchanges";
 
 impl Bench<'_> {
     /// Lets `deliver-webhook` process batches over kept connections, records the exchanges of the
-    /// last one, and returns the case of the program that makes them again and again.
+    /// last ones, and returns the case of the program that makes them again and again.
     pub(super) async fn bare_exchanges(&self) -> Result<Case> {
         let (setup, authority) = (&self.setup, &self.setup.authority);
         let receiver = Receiver::start(authority, Behaviour::Prompt, &self.lockstep).await?;
         let (bodies, secret) = delivery::prepare(setup, NAME, &receiver).await?;
-        let batch = workload::batch(bodies.iter().take(BATCH).map(String::as_str));
         let ours = self.delivering(&self.options.measured);
         let mut function = Function::start(&ours, "deliver-webhook").await?;
-        for _ in 0..FIRST_STEPS {
+        let mut recorded = Vec::new();
+        let batches = batches(&bodies)?;
+        for batch in &batches[..FIRST_STEPS + STEPS_PER_SAMPLE] {
             setup.aws.record();
             expect_no_failures(&function.invoke(batch.clone()).await?)?;
+            recorded.push(exchanges(setup.aws.recorded())?);
         }
-        let recorded = setup.aws.recorded();
         drop(function);
-
-        let (after, before): (Vec<_>, Vec<_>) = recorded
-            .into_iter()
-            .partition(|recorded| recorded.operation == "UpdateItem");
-        ensure!(
-            after.len() == BATCH,
-            "{} updates for {BATCH} deliveries",
-            after.len()
-        );
         let sample = receiver.sample()?;
-        let calls = |recorded: Vec<crate::stub_aws::Recorded>| {
-            let calls = recorded.into_iter().map(|recorded| recorded.call);
-            calls.collect::<Vec<_>>()
-        };
         let exchanges = json!({
-            "before": calls(before),
-            "after": calls(after),
+            "batches": recorded[FIRST_STEPS..],
             "url": receiver.url(),
             "address": receiver.address(),
             "secret": secret,
@@ -66,12 +54,31 @@ impl Bench<'_> {
         let surroundings = self.delivering(&self.options.peers);
         let surroundings = surroundings.with("EXCHANGES_FILE", file.display());
         Ok(Case {
-            steps: vec![vec![batch]],
+            steps: batches.into_iter().map(|batch| vec![batch]).collect(),
             each: BATCH,
             short: Some(FIRST_STEPS),
-            long: FIRST_STEPS + 20,
+            long: FIRST_STEPS + MORE_STEPS,
             receiver: Some(receiver),
             ..Case::new(&format!("delivery/{NAME}"), PROGRAM, surroundings)
         })
     }
+}
+
+/// Returns the calls of one batch: before its webhooks, after each of them, and at the end, where
+/// the batch writes statistics.
+fn exchanges(recorded: Vec<Recorded>) -> Result<Value> {
+    let (mut after, before): (Vec<_>, Vec<_>) = recorded
+        .into_iter()
+        .partition(|recorded| recorded.operation == "UpdateItem");
+    let updates = after.len();
+    ensure!(
+        (BATCH..=BATCH + 1).contains(&updates),
+        "{updates} updates for {BATCH} deliveries"
+    );
+    let last = after.split_off(BATCH);
+    let calls = |recorded: Vec<Recorded>| {
+        let calls = recorded.into_iter().map(|recorded| recorded.call);
+        calls.collect::<Vec<_>>()
+    };
+    Ok(json!({ "before": calls(before), "after": calls(after), "last": calls(last) }))
 }

@@ -22,12 +22,12 @@ impl Tool {
     const ALL: [Self; 3] = [Self::Callgrind, Self::Dhat, Self::Strace];
 
     /// Returns the tools that work on this machine, and the counts that are skipped without the
-    /// others.
-    pub(super) fn available() -> (Vec<Self>, Vec<Skipped>) {
+    /// others. A trial writes into the folder.
+    pub(super) fn available(work: &Path) -> (Vec<Self>, Vec<Skipped>) {
         let mut available = Vec::new();
         let mut skipped = Vec::new();
         for tool in Self::ALL {
-            match tool.why_not() {
+            match tool.why_not(work) {
                 None => available.push(tool),
                 Some(why) => skipped.extend(tool.counts().iter().map(|what| Skipped {
                     what: (*what).to_owned(),
@@ -39,13 +39,13 @@ impl Tool {
     }
 
     /// Returns the reason why it cannot be used here; `None` if it can.
-    fn why_not(self) -> Option<String> {
+    fn why_not(self, work: &Path) -> Option<String> {
         let name = self.program();
         let Some(program) = self.path() else {
             return Some(format!("{name} is not installed"));
         };
         let mut trial = Command::new(program);
-        trial.args(self.arguments(Path::new("/dev/null")));
+        trial.args(self.arguments(&work.join("trial")));
         trial.args(["/bin/sh", "-c", ":"]);
         match trial.stdin(Stdio::null()).output() {
             Ok(output) if output.status.success() => None,
@@ -102,7 +102,7 @@ impl Tool {
             ],
             Self::Dhat => &[
                 "--tool=dhat".to_owned(),
-                "--dhat-out-file=/dev/null".to_owned(),
+                format!("--dhat-out-file={file}.json"),
                 format!("--log-file={file}"),
                 "--vgdb=no".to_owned(),
             ],

@@ -203,15 +203,15 @@ async fn informational_responses_come_before_the_one_that_counts() {
 }
 
 #[tokio::test]
-async fn a_head_is_bounded_by_bytes_and_not_by_lines() {
+async fn a_head_is_bounded_by_its_bytes_and_its_lines() {
     let cookie = "Set-Cookie: a=1\r\n";
-    let names: Vec<_> = (0..24_000).map(|n| format!("{n:x}:\r\n")).collect();
+    let names: Vec<_> = (0..4_000).map(|n| format!("{n:x}:\r\n")).collect();
     let names = names.concat();
     for (headers, by, expected) in [
         (cookie.repeat(101), By::Both, We::Read),
         (cookie.repeat(900), By::Both, We::Read),
         // Node.js gives up beyond 16 KiB, curl beyond 300 KiB.
-        (cookie.repeat(6_000), By::Curl, We::Read),
+        (cookie.repeat(4_000), By::Curl, We::Read),
         (names, By::Curl, We::Read),
         (
             format!("X-A: {}\r\n", "z".repeat(90_000)),
@@ -235,6 +235,7 @@ async fn a_head_is_bounded_by_bytes_and_not_by_lines() {
     for headers in [
         format!("X-A: {}\r\n", "z".repeat(300_000)),
         format!("X-A: {}\r\n", "z".repeat(10_000)).repeat(30),
+        cookie.repeat(5_001),
     ] {
         let answer = format!("HTTP/1.1 200 OK\r\n{headers}{OK}");
         let response = send(&Receiver::answering_once(answer)).await;
