@@ -34,8 +34,8 @@ pub struct AwsCall {
 /// Signs calls with Signature Version 4
 /// ([reference](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html)).
 /// The key of a day is computed once. The hashes are made by the library that the AWS SDK uses:
-/// valgrind does not offer a processor's instructions for them, and without these, two libraries
-/// differ by a factor of three.
+/// valgrind does not offer a processor's instructions for them, and without these, libraries differ
+/// far more than on a real processor.
 pub struct AwsSigner {
     host: String,
     region: String,

@@ -5,9 +5,9 @@
 //! two runs is the work of the additional steps, so the start and all one-time work cancel out.
 //! The servers run in lockstep with the program.
 
+mod bare;
 mod batches;
 mod case;
-mod exchanges;
 mod run;
 mod tool;
 
@@ -87,8 +87,7 @@ impl Bench<'_> {
             .surroundings
             .with("SSL_CERT_FILE", authorities.display());
         let names = names(&self.options.functions)?.into_iter();
-        let start =
-            |name: String| Case::new(&format!("start/{name}"), &name, surroundings.clone());
+        let start = |name: String| Case::new(&format!("start/{name}"), &name, surroundings.clone());
         Ok(names.map(start).collect())
     }
 
@@ -99,16 +98,23 @@ impl Bench<'_> {
         functions::subscribe(&self.setup).await?;
         let customers = functions::CUSTOMERS.iter();
         for customer in customers.filter(|customer| customer.is_counted()) {
-            cases.extend(self.event(customer).await?);
+            let of_event = self.event(customer).await?;
+            if customer.subscriptions == 1 {
+                for case in &of_event {
+                    cases.push(self.bare_event(case).await?);
+                }
+            }
+            cases.extend(of_event);
         }
         for (name, behaviour) in [
             ("kept connection", Behaviour::Prompt),
             ("answered with 500", Behaviour::Fails),
             ("new TLS connection", Behaviour::NewConnection),
         ] {
-            cases.push(self.delivery(name, behaviour).await?);
+            let (case, _) = self.delivery(name, behaviour).await?;
+            cases.push(case);
         }
-        cases.push(self.bare_exchanges().await?);
+        cases.push(self.bare_delivery().await?);
         let shown = Box::pin(portal::Shown::write(&self.setup.aws, EVENTS_OF_THE_PORTAL)).await?;
         let pages = portal::Page::all(&shown).into_iter();
         let pages = pages.filter(portal::Page::is_counted);

@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
+    exchanges::{self, Webhooks},
     function::{Function, expect_no_failures},
     lockstep::Lockstep,
     process::Process,
@@ -108,6 +109,15 @@ struct Contender {
     deliveries: u64,
 }
 
+/// The programs of a scenario.
+struct Compared {
+    ours: Contender,
+    bare: Contender,
+    /// Only over kept connections to an endpoint that answers at once.
+    exchanges: Option<Contender>,
+    node: Contender,
+}
+
 impl Contender {
     fn of(&self, what: impl Fn(&Round) -> f64) -> Vec<f64> {
         self.rounds.iter().map(what).collect()
@@ -137,9 +147,11 @@ pub(crate) async fn run(programs: &Programs, quick: bool) -> Result<Part> {
         &[
             "endpoint",
             "÷ bare client",
+            "÷ bare exchanges",
             "Node.js ÷ ours",
             "ours",
             "bare client",
+            "bare exchanges",
             "Node.js",
             "ours, deliveries per CPU-second",
         ],
@@ -168,19 +180,31 @@ pub(crate) async fn run(programs: &Programs, quick: bool) -> Result<Part> {
     );
     for scenario in &SCENARIOS {
         eprintln!("delivery: {}", scenario.name);
-        let [ours, bare, node] = compare(programs, &setup, scenario, quick).await?;
-        targets(&mut part, scenario, &ours, &bare);
+        let Compared {
+            ours,
+            bare,
+            exchanges,
+            node,
+        } = compare(programs, &setup, scenario, quick).await?;
+        targets(&mut part, scenario, &ours, &bare, exchanges.as_ref());
         let to_bare = ratios(&ours.cpu(), &bare.cpu());
         let to_node = ratios(&node.cpu(), &ours.cpu());
         let per_delivery = Measured::of(&ours.cpu());
         let per_cpu_second: Vec<f64> = ours.cpu().iter().map(|micros| 1e6 / micros).collect();
         let median = |runs: &[f64], unit| cell(Measured::of(runs), unit);
+        let none = || "-".to_owned();
         cpu.row([
             scenario.name.to_owned(),
             cell(to_bare, Unit::Ratio),
+            exchanges.as_ref().map_or_else(none, |exchanges| {
+                cell(ratios(&ours.cpu(), &exchanges.cpu()), Unit::Ratio)
+            }),
             cell(to_node, Unit::Ratio),
             cell(per_delivery, Unit::Micros),
             median(&bare.cpu(), Unit::Micros),
+            exchanges
+                .as_ref()
+                .map_or_else(none, |exchanges| median(&exchanges.cpu(), Unit::Micros)),
             median(&node.cpu(), Unit::Micros),
             median(&per_cpu_second, Unit::Count),
         ]);
@@ -207,7 +231,13 @@ pub(crate) async fn run(programs: &Programs, quick: bool) -> Result<Part> {
 }
 
 /// Adds the figures that have targets.
-fn targets(part: &mut Part, scenario: &Scenario, ours: &Contender, bare: &Contender) {
+fn targets(
+    part: &mut Part,
+    scenario: &Scenario,
+    ours: &Contender,
+    bare: &Contender,
+    exchanges: Option<&Contender>,
+) {
     let per_delivery = Measured::of(&ours.cpu());
     let name = |what: &str| format!("{}/{what}", scenario.name);
     match scenario.behaviour {
@@ -216,6 +246,11 @@ fn targets(part: &mut Part, scenario: &Scenario, ours: &Contender, bare: &Conten
             let to_bare = ratios(&ours.cpu(), &bare.cpu());
             let bare_name = name("CPU to bare client");
             part.target(&bare_name, to_bare, Unit::Ratio, 4.0);
+            if let Some(exchanges) = exchanges {
+                let to_exchanges = ratios(&ours.cpu(), &exchanges.cpu());
+                let exchanges_name = name("CPU to bare exchanges");
+                part.target(&exchanges_name, to_exchanges, Unit::Ratio, 2.5);
+            }
             let peak = Measured::of(&[ours.peak_mebibytes]);
             part.target(&name("peak memory"), peak, Unit::Mebibytes, 30.0);
         }
@@ -246,7 +281,8 @@ fn explain(part: &mut Part) {
     part.how(
         "Bare client: hyper and rustls send the same bytes with the same kind of signature, \
          ten at once. It reads, decides and records nothing, so it is a lower limit and not a \
-         competitor. Node.js: our own function that does the work of `deliver-webhook` in the \
+         competitor. Bare exchanges: a function that also makes the same exchanges with AWS, see \
+         the fair floor above. Node.js: our own function that does the work of `deliver-webhook` in the \
          manner of the AWS sample, one message after the other with `https.request` and a \
          separate SDK call for each step. It is in its best form: it keeps connections, \
          requests the data key once, and is bundled and minified.",
@@ -264,7 +300,7 @@ async fn compare(
     setup: &Setup,
     scenario: &Scenario,
     quick: bool,
-) -> Result<[Contender; 3]> {
+) -> Result<Compared> {
     let rounds = if quick { 3 } else { scenario.rounds };
     let receiver =
         Receiver::start(&setup.authority, scenario.behaviour, &Lockstep::default()).await?;
@@ -290,32 +326,79 @@ async fn compare(
     let mut node = Deliverer::new(node, &bodies);
     node.run(scenario.warm_up.min(50), &receiver).await?;
 
-    let mut all = [ours.contender(), Contender::empty(), node.contender()];
+    let mut exchanges = match scenario.behaviour {
+        Behaviour::Prompt => {
+            Some(bare_exchanges(programs, setup, &mut ours, &receiver, &secret).await?)
+        }
+        _ => None,
+    };
+    if let Some(exchanges) = &mut exchanges {
+        exchanges.run(scenario.warm_up, &receiver).await?;
+    }
+
+    let mut all = Compared {
+        ours: ours.contender(),
+        bare: Contender::empty(),
+        exchanges: exchanges.as_ref().map(Deliverer::contender),
+        node: node.contender(),
+    };
     let _ = setup.aws.take_counts();
     for _ in 0..rounds {
         let before = receiver.handshakes();
-        all[0]
-            .rounds
-            .push(ours.run(scenario.batches, &receiver).await?);
+        let round = ours.run(scenario.batches, &receiver).await?;
+        all.ours.rounds.push(round);
         let after = receiver.handshakes();
         check_handshakes(scenario, before, after)?;
-        all[0].add(setup.aws.take_counts(), scenario.batches);
-        all[1]
-            .rounds
-            .push(bare.run(scenario.batches * BATCH).await?);
-        all[2]
-            .rounds
-            .push(node.run(scenario.node_batches, &receiver).await?);
-        all[2].add(setup.aws.take_counts(), scenario.node_batches);
+        all.ours.add(setup.aws.take_counts(), scenario.batches);
+        let round = bare.run(scenario.batches * BATCH).await?;
+        all.bare.rounds.push(round);
+        if let (Some(program), Some(contender)) = (&mut exchanges, &mut all.exchanges) {
+            let round = program.run(scenario.batches, &receiver).await?;
+            contender.rounds.push(round);
+            let _ = setup.aws.take_counts();
+        }
+        let round = node.run(scenario.node_batches, &receiver).await?;
+        all.node.rounds.push(round);
+        all.node.add(setup.aws.take_counts(), scenario.node_batches);
     }
-    for (contender, deliverer) in [(0, &ours), (2, &node)] {
+    for (contender, deliverer) in [(&mut all.ours, &ours), (&mut all.node, &node)] {
         let process = &deliverer.function.process;
-        all[contender].peak_mebibytes = mebibytes(process.peak_resident_bytes()?);
-        all[contender].printed_bytes = process.printed_bytes() - all[contender].printed_bytes;
-        all[contender].check(scenario)?;
+        contender.peak_mebibytes = mebibytes(process.peak_resident_bytes()?);
+        contender.printed_bytes = process.printed_bytes() - contender.printed_bytes;
+        contender.check(scenario)?;
     }
-    all[1].peak_mebibytes = mebibytes(bare.process.peak_resident_bytes()?);
+    all.bare.peak_mebibytes = mebibytes(bare.process.peak_resident_bytes()?);
     Ok(all)
+}
+
+/// Records the exchanges of all of our batches, and starts the program that repeats them.
+async fn bare_exchanges(
+    programs: &Programs,
+    setup: &Setup,
+    ours: &mut Deliverer,
+    receiver: &Receiver,
+    secret: &str,
+) -> Result<Deliverer> {
+    let webhooks = Webhooks {
+        receiver,
+        secret,
+        each: BATCH,
+    };
+    let file = programs.work.join("delivery-exchanges.json");
+    let surroundings = exchanges::record(
+        &setup.aws,
+        &mut ours.function,
+        &ours.batches,
+        Some(&webhooks),
+        &file,
+        &setup.measured(&programs.peers),
+    )
+    .await?;
+    Ok(Deliverer {
+        function: Function::start(&surroundings, exchanges::PROGRAM).await?,
+        batches: ours.batches.clone(),
+        next: 0,
+    })
 }
 
 /// Subscribes the receiver and records deliveries to it. Returns the bodies of the queue

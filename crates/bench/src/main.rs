@@ -23,6 +23,7 @@ mod check;
 mod cold_start;
 mod counts;
 mod delivery;
+mod exchanges;
 mod fill;
 mod floor;
 mod function;

@@ -97,8 +97,8 @@ fn targets(parts: &[Part], baseline: &Baseline) -> Table {
     for row in timed.map(Target::row) {
         table.row(row);
     }
-    if let Some(target) = floor::target(baseline) {
-        table.row(target.row());
+    for row in floor::targets(baseline).iter().map(Target::row) {
+        table.row(row);
     }
     table
 }

@@ -8,7 +8,7 @@ use serde_dynamo::{AttributeValue, Item};
 use webhooks_domain::delivery::{Answer, Attempt, Delivery, DeliveryStatus, FailureReason};
 use webhooks_domain::due::{LongestQueueDelay, NextAttempt};
 use webhooks_domain::health::{FailingStep, Health, Hold, OpenCircuit};
-use webhooks_domain::message::Message;
+use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::outbound::{AttemptOutcome, ResponseHeaders, Timings, WebhookResponse};
 use webhooks_domain::subscription::Subscription;
 use webhooks_testkit::samples;
@@ -472,4 +472,25 @@ fn a_delivery_that_succeeds_at_once_pays_for_no_sparse_index() {
     println!("{same:?} with the same long answer, {new:?} with another each time");
     assert_eq!((short, full), ([5, 13, 61], [5, 15, 70]));
     assert_eq!((same, new), ([5, 18, 63], [5, 22, 114]));
+}
+
+/// What is not compressed costs no more.
+#[test]
+fn a_message_with_an_uncompressed_text_is_one_unit() {
+    let text = |length: usize| format!(r#"{{"detail":{{"n":"{}"}}}}"#, "x".repeat(length - 19));
+    let longest = (0..2_000).map(|more| Payload::new(&text(20 + more)));
+    let longest = longest
+        .take_while(|payload| payload.as_text().starts_with('{'))
+        .last();
+    let message = Message {
+        payload: longest.unwrap(),
+        event_type: "t".repeat(64).parse().unwrap(),
+        deadline: Some(samples::NOW),
+        deliver_at: Some(samples::NOW),
+        ..samples::message(&"c".repeat(64), "one")
+    };
+    let end = samples::NOW + Duration::from_hours(24);
+    let bytes = billed_bytes(message_item(&message, samples::NOW, end));
+    println!("message item: {bytes} bytes");
+    assert!(bytes <= WRITE_UNIT_BYTES, "{bytes}");
 }

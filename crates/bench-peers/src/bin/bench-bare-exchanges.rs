@@ -1,6 +1,6 @@
-//! The minimum of a delivery with its exchanges with AWS: a function of `lambda_runtime` that
-//! makes the recorded calls and webhooks of batches, one after the other, and nothing else. It does not read the
-//! answers, and decides nothing.
+//! The minimum of a function with its exchanges: a function of `lambda_runtime` that makes the
+//! recorded calls and webhooks of invocations, one invocation after the other, gives their
+//! answers, and does nothing else. It does not read what it receives, and decides nothing.
 //!
 //! `EXCHANGES_FILE` names the [`Exchanges`]. The other variables are those of a function, and
 //! `BENCH_AUTHORITY_FILE`.
@@ -16,13 +16,31 @@ use futures_util::future::try_join_all;
 use http::Uri;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde::Deserialize;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::value::RawValue;
 
-/// The exchanges of the batches, which are repeated.
+/// What the function repeats.
 #[derive(Deserialize)]
 struct Exchanges {
-    batches: Vec<Batch>,
-    /// The URL of the webhooks.
+    invocations: Vec<Invocation>,
+    /// Absent if no invocation sends webhooks.
+    webhook: Option<Endpoint>,
+}
+
+/// The calls of an invocation, and its answer.
+#[derive(Deserialize)]
+struct Invocation {
+    /// The calls before the webhooks, one after the other.
+    before: Vec<AwsCall>,
+    /// The calls after the webhooks: as many as there are webhooks, each after its own.
+    after: Vec<AwsCall>,
+    /// The calls at the end.
+    last: Vec<AwsCall>,
+    answer: Box<RawValue>,
+}
+
+/// A webhook and its endpoint.
+#[derive(Deserialize)]
+struct Endpoint {
     url: String,
     /// The address behind the URL.
     address: SocketAddr,
@@ -31,33 +49,20 @@ struct Exchanges {
     body: String,
 }
 
-/// The calls of a batch.
-#[derive(Deserialize)]
-struct Batch {
-    /// The calls before the webhooks, one after the other.
-    before: Vec<AwsCall>,
-    /// The calls after the webhooks: as many as there are webhooks, each after its own.
-    after: Vec<AwsCall>,
-    /// The calls at the end.
-    last: Vec<AwsCall>,
-}
-
-struct Deliverer {
-    batches: Vec<Batch>,
-    /// The number of batches so far.
+struct Program {
+    invocations: Vec<Invocation>,
+    /// The number of invocations so far.
     done: AtomicUsize,
     aws: Server,
     signer: AwsSigner,
-    endpoint: Server,
-    webhook: Webhook,
+    webhook: Option<(Server, Webhook)>,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::result::Result<(), Error> {
-    let deliverer = &Deliverer::from_environment()?;
+    let program = &Program::from_environment()?;
     run(service_fn(async |_: LambdaEvent<Box<RawValue>>| {
-        deliverer.deliver().await?;
-        Ok::<Value, Error>(json!({"batchItemFailures": []}))
+        program.invoke().await
     }))
     .await
 }
@@ -71,14 +76,20 @@ fn variable(name: &str) -> Result<String> {
     Ok(env::var(name)?)
 }
 
-impl Deliverer {
+impl Program {
     fn from_environment() -> Result<Self> {
         let exchanges = fs::read(variable("EXCHANGES_FILE")?)?;
         let exchanges: Exchanges = serde_json::from_slice(&exchanges)?;
         let authority = variable("BENCH_AUTHORITY_FILE")?;
         let aws: Uri = variable("AWS_ENDPOINT_URL")?.parse()?;
         let host = aws.authority().ok_or("a url without a host")?.to_string();
-        let url: Uri = exchanges.url.parse()?;
+        let webhook = |to: Endpoint| -> Result<_> {
+            let url: Uri = to.url.parse()?;
+            Ok((
+                Server::new(&url, to.address, &authority)?,
+                Webhook::new(url.path(), &to.secret, to.headers, to.body.into_bytes())?,
+            ))
+        };
         Ok(Self {
             aws: Server::new(&aws, host.parse()?, &authority)?,
             signer: AwsSigner::new(
@@ -87,33 +98,29 @@ impl Deliverer {
                 variable("AWS_ACCESS_KEY_ID")?,
                 variable("AWS_SECRET_ACCESS_KEY")?,
             ),
-            endpoint: Server::new(&url, exchanges.address, &authority)?,
-            webhook: Webhook::new(
-                url.path(),
-                &exchanges.secret,
-                exchanges.headers.clone(),
-                exchanges.body.clone().into_bytes(),
-            )?,
-            batches: exchanges.batches,
+            webhook: exchanges.webhook.map(webhook).transpose()?,
+            invocations: exchanges.invocations,
             done: AtomicUsize::new(0),
         })
     }
 
-    async fn deliver(&self) -> Result<()> {
+    async fn invoke(&self) -> Result<&RawValue> {
         let number = self.done.fetch_add(1, Ordering::Relaxed);
-        let batch = &self.batches[number % self.batches.len()];
-        for call in &batch.before {
+        let invocation = &self.invocations[number % self.invocations.len()];
+        for call in &invocation.before {
             self.call(call).await?;
         }
-        try_join_all(batch.after.iter().map(async |call| {
-            self.endpoint.exchange(self.webhook.request()?).await?;
-            self.call(call).await
-        }))
-        .await?;
-        for call in &batch.last {
+        if let Some((endpoint, webhook)) = &self.webhook {
+            try_join_all(invocation.after.iter().map(async |call| {
+                endpoint.exchange(webhook.request()?).await?;
+                self.call(call).await
+            }))
+            .await?;
+        }
+        for call in &invocation.last {
             self.call(call).await?;
         }
-        Ok(())
+        Ok(&invocation.answer)
     }
 
     async fn call(&self, call: &AwsCall) -> Result<()> {

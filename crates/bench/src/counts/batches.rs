@@ -2,16 +2,14 @@
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use webhooks_domain::{
-    ids::DeliveryId,
-    statistics::{ATTEMPTS_PER_SAMPLE, is_sampled},
-};
+use webhooks_domain::{ids::DeliveryId, statistics::is_sampled};
 
 use super::case::{BATCH, FIRST_STEPS, MORE_STEPS};
 use crate::workload;
 
-/// After this many batches, one has a success that the statistics count, as in the long run.
-pub(super) const STEPS_PER_SAMPLE: usize = ATTEMPTS_PER_SAMPLE as usize / BATCH;
+/// Of this many batches, one has a success that the statistics count, as in the long run: one of
+/// `ATTEMPTS_PER_SAMPLE` successes.
+const STEPS_PER_SAMPLE: usize = 10 / BATCH;
 
 /// Returns the inputs of the steps. The ids of deliveries are random, and decide which successes
 /// the statistics count, each with a write. So the deliveries are put in an order in which their
@@ -50,7 +48,10 @@ fn delivery(body: &str) -> Result<DeliveryId> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use webhooks_domain::ids::{MessageId, SubscriptionId};
+    use webhooks_domain::{
+        ids::{MessageId, SubscriptionId},
+        statistics::ATTEMPTS_PER_SAMPLE,
+    };
 
     use super::*;
 
@@ -71,8 +72,8 @@ mod tests {
         let counted: Vec<usize> = batches.iter().map(|batch| of_the_sample(batch)).collect();
         assert_eq!(counted[..FIRST_STEPS], [0; FIRST_STEPS]);
         assert!(counted.iter().all(|&number| number <= 1), "{counted:?}");
-        let share = counted.iter().sum::<usize>() * STEPS_PER_SAMPLE;
-        assert_eq!(share, MORE_STEPS);
+        let share = counted.iter().sum::<usize>() as u64 * ATTEMPTS_PER_SAMPLE;
+        assert_eq!(share, (MORE_STEPS * BATCH) as u64);
         assert!(super::batches(&bodies[..20]).is_err());
     }
 

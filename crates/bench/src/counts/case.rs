@@ -87,14 +87,18 @@ impl Case {
 }
 
 impl Bench<'_> {
-    /// Returns the case of small batches for an endpoint.
-    pub(super) async fn delivery(&self, name: &str, behaviour: Behaviour) -> Result<Case> {
+    /// Returns the case of small batches for an endpoint, and the secret that signs its requests.
+    pub(super) async fn delivery(
+        &self,
+        name: &str,
+        behaviour: Behaviour,
+    ) -> Result<(Case, String)> {
         let authority = &self.setup.authority;
         let receiver = Receiver::start(authority, behaviour, &self.lockstep).await?;
-        let (bodies, _) = delivery::prepare(&self.setup, name, &receiver).await?;
+        let (bodies, secret) = delivery::prepare(&self.setup, name, &receiver).await?;
         let measured = self.delivering(&self.options.measured);
         let steps = batches(&bodies)?.into_iter().map(|batch| vec![batch]);
-        Ok(Case {
+        let case = Case {
             system_allocator: self.delivering(&self.options.system_allocator),
             steps: steps.collect(),
             each: BATCH,
@@ -102,7 +106,8 @@ impl Bench<'_> {
             long: FIRST_STEPS + MORE_STEPS,
             receiver: Some(receiver),
             ..Case::new(&format!("delivery/{name}"), "deliver-webhook", measured)
-        })
+        };
+        Ok((case, secret))
     }
 
     /// Returns the environment of a `deliver-webhook` in this folder.

@@ -3,17 +3,18 @@
 //! No number is converted into a float: values are handled as the raw JSON text that the producer
 //! put.
 
+mod document;
 mod error;
 mod pointer;
 
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::ids::{CustomerId, MessageId};
-use crate::members::Members;
 use crate::message::{Message, Payload};
 use crate::operational::SOURCE;
 use crate::timestamp::Timestamp;
+
+use self::document::Document;
 
 pub use error::EventError;
 pub use pointer::{JsonPointer, JsonPointerError};
@@ -53,19 +54,9 @@ impl EventReader {
                 size_bytes: event.len(),
             });
         }
-        // First checks the grammar of the whole event. Names are read as bytes, and there
-        // `serde_json` accepts control characters that JSON forbids.
-        let envelope: Members = serde_json::from_str::<IgnoredAny>(event)
-            .and_then(|_| serde_json::from_str(event))
-            .map_err(|error| EventError::NotAnEvent {
-                line: error.line(),
-                column: error.column(),
-            })?;
-
-        let detail = envelope.get("detail").map_or("", RawValue::get);
-        if !detail.starts_with('{') {
-            return Err(EventError::DetailNotAnObject);
-        }
+        let json = event;
+        let event = &Document::read(json)?;
+        let envelope = &event.envelope;
         let event_type = match envelope.get("detail-type").map(RawValue::get) {
             None | Some(r#""""#) => return Err(EventError::MissingEventType),
             Some(raw) => match string(raw) {
@@ -85,7 +76,7 @@ impl EventReader {
             Some(operator) => operator.clone(),
             None => return Err(field("source", "is reserved: the stack has no operator")),
         };
-        let id = self.message_id(event, &envelope, &customer_id)?;
+        let id = self.message_id(event, &customer_id)?;
         let deadline = optional_time(event, &self.deadline)?;
         let deliver_at = optional_time(event, &self.deliver_at)?;
         if deadline.is_some_and(|deadline| deliver_at.is_some_and(|at| at > deadline)) {
@@ -93,7 +84,7 @@ impl EventReader {
             return Err(field(&self.deadline.text, problem));
         }
 
-        let payload = Payload::new(event);
+        let payload = Payload::new(json);
         let size_bytes = payload.carried_len();
         if size_bytes > MAX_CARRIED_BYTES {
             return Err(EventError::TooLargeCompressed { size_bytes });
@@ -111,7 +102,7 @@ impl EventReader {
         })
     }
 
-    fn customer_id(&self, event: &str) -> Result<CustomerId, EventError> {
+    fn customer_id(&self, event: &Document) -> Result<CustomerId, EventError> {
         let pointer = || self.customer_id.text.clone();
         let raw = match self.customer_id.resolve(event) {
             None | Some("null" | "\"\"") => {
@@ -136,18 +127,17 @@ impl EventReader {
 
     fn message_id(
         &self,
-        event: &str,
-        envelope: &Members,
+        event: &Document,
         customer_id: &CustomerId,
     ) -> Result<MessageId, EventError> {
         match self.idempotency_key.resolve(event) {
             None | Some("null") => {
-                let id = name("id", envelope.get("id").map(RawValue::get))?;
+                let id = name("id", event.envelope.get("id").map(RawValue::get))?;
                 Ok(MessageId::from_event_id(customer_id, &id))
             }
             key => {
                 let key = name(&self.idempotency_key.text, key)?;
-                let source = key_owner(envelope)?;
+                let source = key_owner(event)?;
                 Ok(MessageId::from_idempotency_key(customer_id, &source, &key))
             }
         }
@@ -155,7 +145,7 @@ impl EventReader {
 }
 
 /// The optional time at this place.
-fn optional_time(event: &str, place: &JsonPointer) -> Result<Option<Timestamp>, EventError> {
+fn optional_time(event: &Document, place: &JsonPointer) -> Result<Option<Timestamp>, EventError> {
     match place.resolve(event) {
         None | Some("null") => Ok(None),
         Some(raw) => serde_json::from_str::<String>(raw)
@@ -168,8 +158,9 @@ fn optional_time(event: &str, place: &JsonPointer) -> Result<Option<Timestamp>, 
 
 /// The source to which an idempotency key belongs. Only a workflow input that somebody wrote by
 /// hand can have none.
-fn key_owner(envelope: &Members) -> Result<String, EventError> {
-    envelope
+fn key_owner(event: &Document) -> Result<String, EventError> {
+    event
+        .envelope
         .get("source")
         .map_or(Some(String::new()), |raw| string(raw.get()))
         .filter(|source| !source.contains('\0'))

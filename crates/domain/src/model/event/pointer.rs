@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use serde_json::value::RawValue;
 
+use super::document::Document;
 use crate::members::Members;
 
 /// An RFC 6901 JSON pointer over the whole event, such as `/detail/customerId`.
@@ -37,8 +38,13 @@ impl FromStr for JsonPointer {
 
 impl JsonPointer {
     /// The raw text of the value at the pointer.
-    pub(super) fn resolve<'a>(&self, json: &'a str) -> Option<&'a str> {
-        self.segments.iter().try_fold(json, |json, segment| {
+    pub(super) fn resolve<'a>(&self, event: &Document<'a>) -> Option<&'a str> {
+        let (value, rest) = match self.segments.as_slice() {
+            [first, second, rest @ ..] if first == "detail" => (event.detail.get(second)?, rest),
+            [first, rest @ ..] => (event.envelope.get(first)?, rest),
+            [] => return None,
+        };
+        rest.iter().try_fold(value.get(), |json, segment| {
             if let Ok(object) = serde_json::from_str::<Members>(json) {
                 return object.get(segment).map(RawValue::get);
             }

@@ -260,10 +260,15 @@ fn an_error_names_the_field_of_an_unpaired_surrogate() {
 
 #[test]
 fn a_pointer_reads_escapes_and_array_elements() {
-    let json = r#"{"a/b":[{"c~d":"x"}]}"#;
-    let resolve = |text: &str| text.parse::<JsonPointer>().unwrap().resolve(json);
+    let json = r#"{"a/b":[{"c~d":"x"}],"detail":{"a/b":[{"c~d":7}]}}"#;
+    let event = Document::read(json).unwrap();
+    let resolve = |text: &str| text.parse::<JsonPointer>().unwrap().resolve(&event);
     assert_eq!(resolve("/a~1b/0/c~0d"), Some("\"x\""));
     assert_eq!(resolve("/a~1b/1"), None);
+    assert_eq!(resolve("/detail/a~1b/0/c~0d"), Some("7"));
+    assert_eq!(resolve("/detail/a~1b/0"), Some(r#"{"c~d":7}"#));
+    assert_eq!(resolve("/detail"), Some(r#"{"a/b":[{"c~d":7}]}"#));
+    assert_eq!(resolve("/detail/nothing"), None);
     assert_eq!(resolve("/nothing"), None);
     assert!("detail".parse::<JsonPointer>().is_err());
 }
