@@ -237,7 +237,7 @@ pub(crate) mod tests {
         assert!(array.as_text().starts_with("H4sI"), "{}", array.as_text());
         assert_eq!(array.read().unwrap(), b"[7]");
         // With its escapes it is longer than its gzip.
-        let quotes = format!("{{{}}}", r#""\u0000":"","#.repeat(48));
+        let quotes = format!("{{{}}}", r#""\u0000":"","#.repeat(64));
         assert!(Payload::new(&quotes).as_text().starts_with("H4sI"));
     }
 
