@@ -15,12 +15,15 @@ use self::{
 use crate::{
     fill::{Filler, Owner},
     load::Crowd,
-    report::Part,
+    report::{Part, Table},
     stack::{Deployed, Deployment},
 };
 
 /// The time limit for filling the table. Items that are not written by then are left out.
 const FILL: Duration = Duration::from_secs(75);
+
+/// The emulator's wait before each execution of the workflow.
+const EMULATOR_WAIT: Duration = Duration::from_millis(150);
 
 /// The number of customers. They take turns, so that no endpoint receives many events.
 const CUSTOMERS: usize = 10;
@@ -45,6 +48,11 @@ fn explain(part: &mut Part) {
          runs on this machine: the emulator (Python), the functions, the receivers, and the \
          producer of the events. So the figures show how the time grows, not how fast AWS is: \
          the emulator alone waits 150 ms before each execution of the workflow.",
+    );
+    part.how(
+        "The estimate is that of [`webhooks estimate`](estimate.md) for the same rate, fan-out \
+         and endpoints, and the emulator's wait. It knows the workflow's time from the part \
+         `bill`, in steps of 100 ms, as it is billed.",
     );
     part.how(
         "Latency is the time from just before `PutEvents` to the request's last byte at the \
@@ -80,10 +88,20 @@ async fn fan_out(part: &mut Part, deployment: &Deployment, count: usize) -> Resu
     }
     rounds(deployment, &mut all, count).await?;
     let mut table = shown::table("Subscriptions of an event", "subscriptions");
+    let mut estimated = Table::new(
+        "Median latency beside `webhooks estimate`",
+        &[
+            "subscriptions",
+            "measured ÷ estimated",
+            "measured",
+            "estimated",
+        ],
+    );
     for shown in &all {
         table.row(shown.row(&all[0]));
+        estimated.row(shown.beside_estimate(EMULATOR_WAIT)?);
     }
-    part.tables.push(table);
+    part.tables.extend([table, estimated]);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use webhooks_costs::{Estimate, PriceList, Workload};
 
 use super::plan::Plan;
 use crate::{
@@ -69,6 +70,21 @@ impl Shown {
     /// Returns the median latency relative to another crowd's.
     fn latency_to(&self, base: &Self) -> Measured {
         ratios(&self.median_millis, &base.median_millis)
+    }
+
+    /// Returns the row of a table that compares the latency with the estimate and this wait.
+    pub(super) fn beside_estimate(&self, wait: Duration) -> Result<[String; 4]> {
+        let answer_time = Duration::from_millis(1);
+        let workload = Workload::new(self.plan.per_second, float(self.size), answer_time, 0.0)?;
+        let estimate = Estimate::of(workload, "us-east-1", &PriceList::us_east_1())?;
+        let estimated = (estimate.latency_seconds + wait.as_secs_f64()) * 1e3;
+        let base = vec![estimated; self.median_millis.len()];
+        Ok([
+            self.size.to_string(),
+            cell(ratios(&self.median_millis, &base), Unit::Ratio),
+            cell(Measured::of(&self.median_millis), Unit::Millis),
+            Unit::Millis.text(estimated),
+        ])
     }
 
     fn delivery_seconds(&self) -> Vec<f64> {
