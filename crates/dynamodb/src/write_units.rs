@@ -474,7 +474,7 @@ fn a_delivery_that_succeeds_at_once_pays_for_no_sparse_index() {
     assert_eq!((same, new), ([5, 18, 63], [5, 22, 114]));
 }
 
-/// What is not compressed costs no more.
+/// What is not compressed costs no more, even with the longest customer id and a long event type.
 #[test]
 fn a_message_with_an_uncompressed_text_is_one_unit() {
     let text = |length: usize| format!(r#"{{"detail":{{"n":"{}"}}}}"#, "x".repeat(length - 19));
@@ -484,10 +484,10 @@ fn a_message_with_an_uncompressed_text_is_one_unit() {
         .last();
     let message = Message {
         payload: longest.unwrap(),
-        event_type: "t".repeat(64).parse().unwrap(),
+        event_type: "t".repeat(128).parse().unwrap(),
         deadline: Some(samples::NOW),
         deliver_at: Some(samples::NOW),
-        ..samples::message(&"c".repeat(64), "one")
+        ..samples::message(&"c".repeat(128), "one")
     };
     let end = samples::NOW + Duration::from_hours(24);
     let bytes = billed_bytes(message_item(&message, samples::NOW, end));

@@ -3,8 +3,8 @@
 //! No number is converted into a float: values are handled as the raw JSON text that the producer
 //! put.
 
-mod document;
 mod error;
+mod members;
 mod pointer;
 
 use serde_json::value::RawValue;
@@ -14,7 +14,7 @@ use crate::message::{Message, Payload};
 use crate::operational::SOURCE;
 use crate::timestamp::Timestamp;
 
-use self::document::Document;
+use self::members::EventMembers;
 
 pub use error::EventError;
 pub use pointer::{JsonPointer, JsonPointerError};
@@ -48,14 +48,13 @@ impl EventReader {
     ///
     /// # Errors
     /// If the event is not valid, with the field's name and the limit.
-    pub fn read(&self, event: &str) -> Result<Message, EventError> {
-        if event.len() > MAX_EVENT_BYTES {
+    pub fn read(&self, json: &str) -> Result<Message, EventError> {
+        if json.len() > MAX_EVENT_BYTES {
             return Err(EventError::TooLarge {
-                size_bytes: event.len(),
+                size_bytes: json.len(),
             });
         }
-        let json = event;
-        let event = &Document::read(json)?;
+        let event = &EventMembers::read(json)?;
         let envelope = &event.envelope;
         let event_type = match envelope.get("detail-type").map(RawValue::get) {
             None | Some(r#""""#) => return Err(EventError::MissingEventType),
@@ -102,7 +101,7 @@ impl EventReader {
         })
     }
 
-    fn customer_id(&self, event: &Document) -> Result<CustomerId, EventError> {
+    fn customer_id(&self, event: &EventMembers) -> Result<CustomerId, EventError> {
         let pointer = || self.customer_id.text.clone();
         let raw = match self.customer_id.resolve(event) {
             None | Some("null" | "\"\"") => {
@@ -127,7 +126,7 @@ impl EventReader {
 
     fn message_id(
         &self,
-        event: &Document,
+        event: &EventMembers,
         customer_id: &CustomerId,
     ) -> Result<MessageId, EventError> {
         match self.idempotency_key.resolve(event) {
@@ -145,7 +144,10 @@ impl EventReader {
 }
 
 /// The optional time at this place.
-fn optional_time(event: &Document, place: &JsonPointer) -> Result<Option<Timestamp>, EventError> {
+fn optional_time(
+    event: &EventMembers,
+    place: &JsonPointer,
+) -> Result<Option<Timestamp>, EventError> {
     match place.resolve(event) {
         None | Some("null") => Ok(None),
         Some(raw) => serde_json::from_str::<String>(raw)
@@ -158,7 +160,7 @@ fn optional_time(event: &Document, place: &JsonPointer) -> Result<Option<Timesta
 
 /// The source to which an idempotency key belongs. Only a workflow input that somebody wrote by
 /// hand can have none.
-fn key_owner(event: &Document) -> Result<String, EventError> {
+fn key_owner(event: &EventMembers) -> Result<String, EventError> {
     event
         .envelope
         .get("source")

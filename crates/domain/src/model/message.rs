@@ -81,9 +81,9 @@ pub fn detail(event: &[u8]) -> Result<&str, PayloadError> {
 /// JSON text in the form in which the workflow carries it and the table stores it. It is one
 /// string, because a state machine cannot write binary attributes.
 ///
-/// The string is the JSON text itself, or its gzip in base64, whichever is shorter inside a JSON
-/// string. Only the JSON text of an object is stored unchanged, and base64 never begins with `{`.
-/// So the first character shows which of the two it is.
+/// The string is the JSON text itself, if that is short. Otherwise it is the text or its gzip in
+/// base64, whichever is shorter inside a JSON string. Only the JSON text of an object is stored
+/// unchanged, and base64 never begins with `{`. So the first character shows which of the two it is.
 #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Payload(String);
@@ -113,7 +113,7 @@ impl Payload {
     const PLAIN: char = '{';
 
     /// A text up to this length is not compressed: its message is written in one unit anyway.
-    const PLAIN_UP_TO: usize = 640;
+    const PLAIN_UP_TO: usize = 512;
 
     /// Converts JSON text, and compresses a long one if that makes it shorter.
     pub fn new(json: &str) -> Self {

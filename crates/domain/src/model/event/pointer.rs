@@ -4,14 +4,15 @@ use std::str::FromStr;
 
 use serde_json::value::RawValue;
 
-use super::document::Document;
+use super::members::EventMembers;
 use crate::members::Members;
 
 /// An RFC 6901 JSON pointer over the whole event, such as `/detail/customerId`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonPointer {
     pub(super) text: String,
-    segments: Vec<String>,
+    first: String,
+    rest: Vec<String>,
 }
 
 /// The text is not a JSON pointer to a value inside the event.
@@ -29,20 +30,22 @@ impl FromStr for JsonPointer {
             text: text.to_owned(),
         })?;
         let unescape = |segment: &str| segment.replace("~1", "/").replace("~0", "~");
+        let mut segments = rest.split('/').map(unescape);
+        let first = segments.next().unwrap_or_default();
         Ok(Self {
             text: text.to_owned(),
-            segments: rest.split('/').map(unescape).collect(),
+            first,
+            rest: segments.collect(),
         })
     }
 }
 
 impl JsonPointer {
     /// The raw text of the value at the pointer.
-    pub(super) fn resolve<'a>(&self, event: &Document<'a>) -> Option<&'a str> {
-        let (value, rest) = match self.segments.as_slice() {
-            [first, second, rest @ ..] if first == "detail" => (event.detail.get(second)?, rest),
-            [first, rest @ ..] => (event.envelope.get(first)?, rest),
-            [] => return None,
+    pub(super) fn resolve<'a>(&self, event: &EventMembers<'a>) -> Option<&'a str> {
+        let (value, rest) = match self.rest.split_first() {
+            Some((second, rest)) if self.first == "detail" => (event.detail.get(second)?, rest),
+            _ => (event.envelope.get(&self.first)?, self.rest.as_slice()),
         };
         rest.iter().try_fold(value.get(), |json, segment| {
             if let Ok(object) = serde_json::from_str::<Members>(json) {

@@ -261,7 +261,7 @@ fn an_error_names_the_field_of_an_unpaired_surrogate() {
 #[test]
 fn a_pointer_reads_escapes_and_array_elements() {
     let json = r#"{"a/b":[{"c~d":"x"}],"detail":{"a/b":[{"c~d":7}]}}"#;
-    let event = Document::read(json).unwrap();
+    let event = EventMembers::read(json).unwrap();
     let resolve = |text: &str| text.parse::<JsonPointer>().unwrap().resolve(&event);
     assert_eq!(resolve("/a~1b/0/c~0d"), Some("\"x\""));
     assert_eq!(resolve("/a~1b/1"), None);
