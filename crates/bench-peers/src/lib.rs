@@ -1,7 +1,7 @@
 //! The parts of the programs to which `cargo xtask bench` compares the functions.
 //!
-//! They do as little as a program can that sends the same bytes: hyper and rustls, and signatures
-//! by ring. They do not follow the rules of the functions: nothing is checked, decided or logged,
+//! They do as little as a program can that sends requests of the same size, with hyper and rustls.
+//! They do not follow the rules of the functions: nothing is checked, decided or logged,
 //! and a failure ends the program.
 
 mod aws;

@@ -281,14 +281,15 @@ fn explain(part: &mut Part) {
     part.how(
         "Bare client: hyper and rustls send the same bytes with the same kind of signature, \
          ten at once. It reads, decides and records nothing, so it is a lower limit and not a \
-         competitor. Bare exchanges: a function that also makes the same exchanges with AWS, see \
-         the fair floor above. Node.js: our own function that does the work of `deliver-webhook` in the \
+         competitor. Bare exchanges: a function that also makes the exchanges with AWS, only over \
+         kept connections; see the fair floor above. Node.js: our own function that does the work of `deliver-webhook` in the \
          manner of the AWS sample, one message after the other with `https.request` and a \
          separate SDK call for each step. It is in its best form: it keeps connections, \
          requests the data key once, and is bundled and minified.",
     );
     part.how(
-        "Rounds are interleaved: ours, bare, Node.js, ours, … after a warm-up of each. A ratio \
+        "Rounds are interleaved: ours, bare client, bare exchanges, Node.js, ours, … after a \
+         warm-up of each. A ratio \
          compares figures of the same round. The tables show the median of the rounds and half \
          the distance of the quartiles. CPU is the scheduler's count for the process, user and \
          system. Where 1 % of the requests hang, the request timeout is 2 s instead of 15 s.",

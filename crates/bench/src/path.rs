@@ -16,14 +16,11 @@ use crate::{
     fill::{Filler, Owner},
     load::Crowd,
     report::{Part, Table},
-    stack::{Deployed, Deployment},
+    stack::{Deployed, Deployment, EMULATOR_WAITS},
 };
 
 /// The time limit for filling the table. Items that are not written by then are left out.
 const FILL: Duration = Duration::from_secs(75);
-
-/// The emulator's wait before each execution of the workflow.
-const EMULATOR_WAIT: Duration = Duration::from_millis(150);
 
 /// The number of customers. They take turns, so that no endpoint receives many events.
 const CUSTOMERS: usize = 10;
@@ -41,26 +38,27 @@ pub(crate) async fn run(deployed: &Deployed, quick: bool) -> Result<Part> {
 }
 
 fn explain(part: &mut Part) {
-    part.how(
+    part.how(format!(
         "The template with its defaults, except the settings for a laptop in `samconfig.toml` \
          (receivers on loopback over plain HTTP, no archive, a concurrency of 5 for the \
          delivery function), deployed to the emulator with the released functions. Everything \
          runs on this machine: the emulator (Python), the functions, the receivers, and the \
          producer of the events. So the figures show how the time grows, not how fast AWS is: \
-         the emulator alone waits 150 ms before each execution of the workflow.",
-    );
+         the emulator alone waits {} ms before each execution of the workflow.",
+        EMULATOR_WAITS.as_millis()
+    ));
     part.how(
         "The estimate is that of [`webhooks estimate`](estimate.md) for the same rate, fan-out \
          and endpoints, and the emulator's wait. It knows the workflow's time from the part \
-         `bill`, in steps of 100 ms, as it is billed.",
+         `bill`, in steps of 100 ms, as it is billed. At these rates it expects no wait for a \
+         poller, so the table checks the workflow's time only.",
     );
     part.how(
         "Latency is the time from just before `PutEvents` to the request's last byte at the \
          receiver. After a warm-up, events come at an even rate: one event in 200 ms for the \
          first line, fewer with a larger fan-out. Events a second are measured with a burst, \
-         from the put to the last request. Events have 1 KB of detail. Rounds of the first two \
-         tables are interleaved. For the last table, the rounds follow the growing number of \
-         subscriptions.",
+         from the put to the last request. Events have 1 KB of detail. Rounds are interleaved, \
+         except that in the last table they follow the growing number of subscriptions.",
     );
 }
 
@@ -99,7 +97,7 @@ async fn fan_out(part: &mut Part, deployment: &Deployment, count: usize) -> Resu
     );
     for shown in &all {
         table.row(shown.row(&all[0]));
-        estimated.row(shown.beside_estimate(EMULATOR_WAIT)?);
+        estimated.row(shown.beside_estimate(EMULATOR_WAITS)?);
     }
     part.tables.extend([table, estimated]);
     Ok(())

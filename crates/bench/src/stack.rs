@@ -5,7 +5,7 @@ mod functions;
 mod gate;
 mod invocations;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Result;
 use webhooks_client::{Api, Stack};
@@ -16,6 +16,9 @@ pub(crate) use self::{
     gate::Gate,
     invocations::Invocations,
 };
+
+/// The emulator's wait before it begins an execution.
+pub(crate) const EMULATOR_WAITS: Duration = Duration::from_millis(150);
 
 /// The option that names the stack.
 #[derive(Clone, Debug, clap::Args)]

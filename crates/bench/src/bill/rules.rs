@@ -45,7 +45,7 @@ pub(super) fn text() -> String {
          surcharge of fair queues is applied to all requests, because it was not checked which \
          requests it applies to. For KMS and the data key, {EXECUTION_ENVIRONMENTS} execution environments \
          make a request every 5 minutes all month.",
-        super::workflow::EMULATOR_WAITS.as_millis(),
+        crate::stack::EMULATOR_WAITS.as_millis(),
     )
 }
 

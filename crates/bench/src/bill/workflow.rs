@@ -7,10 +7,7 @@ use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::time::{Instant, sleep};
 
-use crate::stack::{Aws, Deployment, Service};
-
-/// The emulator's wait before it begins an execution.
-pub(super) const EMULATOR_WAITS: Duration = Duration::from_millis(150);
+use crate::stack::{Aws, Deployment, EMULATOR_WAITS, Service};
 
 /// Longer than any execution takes.
 const TIME_LIMIT: Duration = Duration::from_secs(30);

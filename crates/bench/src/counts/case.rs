@@ -67,9 +67,7 @@ impl Case {
     /// calls.
     pub(super) fn differs(&self, what: &str) -> bool {
         let varies = ["system calls", "bytes allocated", "bytes to and from AWS"];
-        self.function == "prepare-calls"
-            && !self.name.starts_with("start/")
-            && varies.contains(&what)
+        self.name.starts_with("prepare/") && varies.contains(&what)
     }
 
     /// Returns true if DHAT cannot see its allocations, because it has its own allocator.
