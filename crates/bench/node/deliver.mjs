@@ -78,7 +78,7 @@ async function deliver(record) {
   );
   const stored = Responses[table].find((item) => item.sk.S === "MESSAGE");
   const delivery = Responses[table].find((item) => item.sk.S !== "MESSAGE");
-  if (delivery.status.S !== "pending" || delivery.attempts.L.length >= attempt) return;
+  if (delivery.status.S !== "pending" || (delivery.attempts?.L.length ?? 0) >= attempt) return;
   const { Item } = await dynamodb.send(
     new GetItemCommand({
       TableName: table,
@@ -88,7 +88,8 @@ async function deliver(record) {
   );
 
   // What is stored is the event or its detail.
-  const json = gunzipSync(stored.payload.B).toString();
+  const payload = stored.payload.S;
+  const json = payload.startsWith("{") ? payload : gunzipSync(Buffer.from(payload, "base64")).toString();
   const parsed = JSON.parse(json);
   const data = parsed.detail ?? parsed;
   const body = JSON.stringify({ type: stored.eventType.S, timestamp: stored.time.S, data });
@@ -128,11 +129,13 @@ async function deliver(record) {
     new UpdateItemCommand({
       TableName: table,
       Key: deliveryKey,
-      UpdateExpression: "SET attempts = list_append(attempts, :attempt), #status = :status",
-      ConditionExpression: "#status = :pending AND size(attempts) = :made",
+      // A new delivery has no list of attempts.
+      UpdateExpression: "SET attempts = list_append(if_not_exists(attempts, :none), :attempt), #status = :status",
+      ConditionExpression: "#status = :pending AND (size(attempts) = :made OR attribute_not_exists(attempts))",
       ExpressionAttributeNames: { "#status": "status" },
       ExpressionAttributeValues: {
         ":attempt": { L: [{ M: made }] },
+        ":none": { L: [] },
         ":status": { S: succeeded ? "succeeded" : "pending" },
         ":pending": { S: "pending" },
         ":made": { N: String(attempt - 1) },
