@@ -474,7 +474,8 @@ fn a_delivery_that_succeeds_at_once_pays_for_no_sparse_index() {
     assert_eq!((same, new), ([5, 18, 63], [5, 22, 114]));
 }
 
-/// What is not compressed costs no more, even with the longest customer id and a long event type.
+/// The message of a short event is not compressed, and takes one write unit even with the longest
+/// customer id and a long event type.
 #[test]
 fn a_message_with_an_uncompressed_text_is_one_unit() {
     let text = |length: usize| format!(r#"{{"detail":{{"n":"{}"}}}}"#, "x".repeat(length - 19));

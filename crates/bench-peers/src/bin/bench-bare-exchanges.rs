@@ -18,7 +18,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// What the function repeats.
+/// The recorded exchanges of a function.
 #[derive(Deserialize)]
 struct Exchanges {
     invocations: Vec<Invocation>,
