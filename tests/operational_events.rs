@@ -109,6 +109,17 @@ fn the_schema_of_a_warning_has_every_step() {
 }
 
 #[test]
+fn the_page_about_notifications_shows_the_event_of_a_warning() {
+    let page = fs::read_to_string(template::root().join("docs/notifications.md")).unwrap();
+    let (_, section) = page.split_once("## By an operational event").unwrap();
+    let (_, example) = section.split_once("```json\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let example: Value = serde_json::from_str(example).unwrap();
+    let schema = read("schemas", Kind::SubscriptionWarning);
+    fits(&example, &schema, "docs/notifications.md").unwrap();
+}
+
+#[test]
 fn a_value_that_does_not_match_a_schema_is_found() {
     let schema = read("schemas", Kind::SubscriptionDisabled);
     let good = published(Kind::SubscriptionDisabled);
