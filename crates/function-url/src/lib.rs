@@ -93,14 +93,18 @@ fn check_parts(event: &ApiGatewayV2httpRequest) -> Result<(), BadPart> {
         });
     }
     let path = event.raw_path.as_deref().unwrap_or_default();
+    let bad_path = |problem| BadPart {
+        name: "path",
+        problem,
+    };
     let has_root = path.is_empty() || path.starts_with('/');
     let whole = format!("{base}{path}");
     if !has_root || path.contains(['?', '#']) || !is_url(&whole) {
         let problem = "must begin with `/`, have no bare `?` and `#`, and make a URL";
-        return Err(BadPart {
-            name: "path",
-            problem,
-        });
+        return Err(bad_path(problem));
+    }
+    if path.split(['/', '\\']).any(is_dots) {
+        return Err(bad_path("must have no `.` or `..` alone, encoded or not"));
     }
     let query = event.raw_query_string.as_deref().unwrap_or_default();
     let whole = Url::parse(&whole).map_or(whole, String::from);
@@ -120,6 +124,13 @@ fn check_parts(event: &ApiGatewayV2httpRequest) -> Result<(), BadPart> {
         });
     }
     Ok(())
+}
+
+/// Returns true if a URL parser follows this segment of a path to another path, as it does with
+/// `..`, also if its dots are encoded. The parser drops line ends and tabs first.
+fn is_dots(segment: &str) -> bool {
+    let read = segment.to_ascii_lowercase().replace(['\t', '\n', '\r'], "");
+    matches!(read.replace("%2e", ".").as_str(), "." | "..")
 }
 
 /// Returns true if both kinds of URL that the request passes accept it.

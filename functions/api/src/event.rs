@@ -84,6 +84,12 @@ mod tests {
             (event("@b.example/", "", "a.example"), "path"),
             (event("/a?b", "", "a.example"), "path"),
             (event("/a#b", "", "a.example"), "path"),
+            (event("/customers/a/../b", "", "a.example"), "path"),
+            (event("/customers/a/%2e%2E/b", "", "a.example"), "path"),
+            (event("/customers/a/.%2e/b", "", "a.example"), "path"),
+            (event("/customers/a/%2e", "", "a.example"), "path"),
+            (event("/customers/a/.\t%2e/b", "", "a.example"), "path"),
+            (event("/customers/a\\..\\b", "", "a.example"), "path"),
             (event(&longest, "", "a.example"), "path"),
             (event("/", "a b", "a.example"), "query"),
             (event("/", "a\nb", "a.example"), "query"),
@@ -153,7 +159,13 @@ mod tests {
             event["body"] = json!(body);
             let mut event: LambdaRequest = serde_json::from_value(event).unwrap();
             if check(&mut event).is_ok() {
-                let _: lambda_http::Request = event.into();
+                let LambdaRequest::ApiGatewayV2(checked) = &event else { unreachable!() };
+                let segments = checked.raw_path.as_deref().map_or(0, |path| path.matches('/').count());
+                let request: lambda_http::Request = event.into();
+                // The path that is routed has the segments that were checked.
+                let is_read_otherwise = path.contains('\\') || segments == 0;
+                let routed = request.uri().path().matches('/').count();
+                prop_assert!(is_read_otherwise || routed == segments, "{path:?}");
             }
         }
     }

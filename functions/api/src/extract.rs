@@ -40,11 +40,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Path<T> {
 }
 
 /// Refuses a path that would be read as another one. It may arrive without its escapes, and the URL
-/// parser drops line ends and tabs, reads `\` as `/`, and follows `..`.
+/// parser drops line ends and tabs, and reads `\` as `/`. (Segments that it follows, such as `..`,
+/// were refused with the event.)
 fn check_path(raw: &str) -> Result<(), Problem> {
-    let has_dots = raw.split('/').any(|segment| matches!(segment, "." | ".."));
-    if has_dots || raw.contains(['\t', '\n', '\r', '\\']) {
-        let problem = "must have no line ends, tabs and backslashes, and no `.` or `..` alone";
+    if raw.contains(['\t', '\n', '\r', '\\']) {
+        let problem = "must have no line ends, tabs and backslashes";
         return Err(Problem::bad_parameter("path", problem));
     }
     Ok(())
