@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::{Value, json};
+use webhooks_domain::delivery::{DeliveryStatus, FailureReason};
 use webhooks_domain::health::WarningStep;
 use webhooks_domain::operational::{
     About, EndpointInTrouble, Kind, LastAttempt, OperationalEvent, SOURCE,
@@ -106,6 +107,17 @@ fn the_schema_of_a_warning_has_every_step() {
     let schema = read("schemas", Kind::SubscriptionWarning);
     let steps = &schema["properties"]["step"]["enum"];
     assert_eq!(*steps, json!(WarningStep::NAMES));
+}
+
+#[test]
+fn the_schema_of_a_failed_delivery_has_every_published_reason() {
+    let schema = read("schemas", Kind::DeliveryFailed);
+    let reasons = &schema["properties"]["reason"]["enum"];
+    let published = FailureReason::ALL
+        .into_iter()
+        .filter(|it| it.is_published());
+    let published = published.map(|reason| DeliveryStatus::Failed(reason).reason());
+    assert_eq!(*reasons, json!(published.collect::<Vec<_>>()));
 }
 
 #[test]

@@ -112,6 +112,24 @@ pub enum FailureReason {
     BodyTooLarge,
 }
 
+impl FailureReason {
+    /// All reasons.
+    pub const ALL: [Self; 6] = [
+        Self::AttemptsExhausted,
+        Self::EndpointGone,
+        Self::Expired,
+        Self::TestFailed,
+        Self::SubscriptionUnreadable,
+        Self::BodyTooLarge,
+    ];
+
+    /// Returns true if an operational event is published for it: for all but a failed test, which
+    /// its caller sees.
+    pub fn is_published(self) -> bool {
+        self != Self::TestFailed
+    }
+}
+
 /// The reason why a delivery is no longer needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CancelReason {
@@ -167,17 +185,12 @@ impl DeliveryStatus {
             Self::Held(HoldReason::NotActive),
             Self::Held(HoldReason::EndpointUnavailable),
             Self::Succeeded,
-            Self::Failed(FailureReason::AttemptsExhausted),
-            Self::Failed(FailureReason::EndpointGone),
-            Self::Failed(FailureReason::Expired),
-            Self::Failed(FailureReason::TestFailed),
-            Self::Failed(FailureReason::SubscriptionUnreadable),
-            Self::Failed(FailureReason::BodyTooLarge),
             Self::Cancelled(CancelReason::SubscriptionDeleted),
             Self::Cancelled(CancelReason::Discarded),
             Self::Cancelled(CancelReason::Requested),
         ]
         .into_iter()
+        .chain(FailureReason::ALL.map(Self::Failed))
         .find(|known| known.as_str() == status && known.reason() == reason)
     }
 }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use crate::contact::EmailAddress;
 use crate::deliver::{DeliverySummary, EndpointWarning, Recorded, Report};
-use crate::delivery::{Attempt, DeliveryStatus, DeliveryTrigger, FailureReason, Verdict};
+use crate::delivery::{Attempt, DeliveryStatus, DeliveryTrigger, Verdict};
 use crate::health::{HealthChange, WarningStep};
 use crate::ids::{CustomerId, DeliveryId};
 use crate::operational::{About, EndpointInTrouble, Kind, LastAttempt, OperationalEvent};
@@ -103,12 +103,7 @@ impl OperationalEvent {
         attempt: Option<&Attempt>,
     ) -> Option<Self> {
         let kind = match status {
-            DeliveryStatus::Failed(
-                FailureReason::AttemptsExhausted
-                | FailureReason::EndpointGone
-                | FailureReason::Expired
-                | FailureReason::SubscriptionUnreadable,
-            ) => Kind::DeliveryFailed,
+            DeliveryStatus::Failed(reason) if reason.is_published() => Kind::DeliveryFailed,
             DeliveryStatus::Succeeded if summary.trigger == DeliveryTrigger::Resend => {
                 Kind::DeliveryRecovered
             }
@@ -194,6 +189,7 @@ mod tests {
 
     use super::*;
     use crate::delivery::AnswerBody;
+    use crate::delivery::FailureReason;
     use crate::delivery::tests::delivery;
     use crate::health::Warning;
     use crate::outbound::{AttemptOutcome, ResponseHeaders, Timings};
