@@ -527,7 +527,12 @@ fn an_item_is_written_once_and_a_duplicate_continues() {
             &state["Next"]
         };
         assert_eq!(duplicate["Next"], *next, "{name}");
-        assert_eq!(duplicate["Output"], state["Output"], "{name}");
+        // A delivery that exists is queued, even if its subscription is paused now.
+        let mut output = state["Output"].clone();
+        if name == "RecordCall" {
+            output["isHeld"] = json!(false);
+        }
+        assert_eq!(duplicate["Output"], output, "{name}");
     }
     assert_eq!(writes, 2);
 }

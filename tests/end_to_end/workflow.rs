@@ -112,6 +112,42 @@ async fn a_held_delivery_is_recorded_as_prepared_and_not_queued() -> Result<()> 
     Ok(())
 }
 
+/// An execution records a delivery and fails before it queues it. Then the subscription is paused,
+/// and the event is redriven.
+#[tokio::test]
+async fn a_delivery_that_was_never_queued_is_held_when_its_event_is_redriven() -> Result<()> {
+    let test = Fixture::new("workflow-unqueued").await?;
+    let created = test
+        .subscribe_with("/a", json!({"status": "paused"}))
+        .await?;
+    let event = test.envelope("1", "order.created", json!({}));
+    run(&test, &event).await?;
+    let message = test.message_of(&event).to_string();
+    let as_recorded = aws_sdk_dynamodb::Client::new(test.stack.sdk_config())
+        .update_item()
+        .table_name(test.stack.output("TableName")?)
+        .key("pk", AttributeValue::S(format!("MESSAGE#{message}")))
+        .key(
+            "sk",
+            AttributeValue::S(format!("DELIVERY#{}", created.subscription.id)),
+        )
+        .condition_expression("#status = :held")
+        .update_expression("SET #status = :pending REMOVE owedTo")
+        .expression_attribute_names("#status", "status")
+        .expression_attribute_values(":held", AttributeValue::S("held".to_owned()))
+        .expression_attribute_values(":pending", AttributeValue::S("pending".to_owned()));
+    as_recorded.send().await?;
+
+    let (machine, redriven) = run(&test, &event).await?;
+    let duplicate = ["IsDuplicate", "CompareDuplicate", "IsConflict"];
+    let states = [&ONE_PAGE[..4], &duplicate, &ONE_PAGE[4..]].concat();
+    let states = followed_by(&states, &["MorePages", "Done"]);
+    assert_eq!(redriven.entered, machine.shown(&states), "{redriven:#?}");
+    let delivery = test.settled_delivery(&message, &created).await?;
+    assert_eq!(delivery.status, DeliveryStatus::Held, "{delivery:#?}");
+    Ok(())
+}
+
 /// Asserts that an item was stored exactly as the workflow had it. It must have plain values only,
 /// because Step Functions takes a `B` value as text and encodes it again.
 async fn assert_written(test: &Fixture, item: &Value) -> Result<()> {

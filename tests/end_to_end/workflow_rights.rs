@@ -145,6 +145,7 @@ async fn without_one_of_its_rights_the_workflow_is_refused() -> Result<()> {
             "body": queued["MessageBody"],
             "groupId": queued["MessageGroupId"],
         },
+        "isHeld": false,
     }]});
     // A delivery, a failed event, and a delivery to a slow endpoint.
     each_right_is_needed(&test, &workflow, 6, |name| {

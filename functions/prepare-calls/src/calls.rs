@@ -26,9 +26,14 @@ pub(crate) struct Calls {
 
 /// One delivery to record, and to queue unless it is held.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Call {
     item: Item,
+    /// Its first task. `None` if the sweep sends it.
     queue: Option<Queue>,
+    /// True if the task is sent only if the delivery exists already. An earlier execution may have
+    /// recorded it as pending and failed before it was queued, and its subscription was paused then.
+    is_held: bool,
 }
 
 #[derive(Serialize)]
@@ -79,6 +84,7 @@ fn call(delivery: &Delivery, queue: QueueKind, now: Timestamp, settings: &Settin
         kind: queue,
         delay_seconds,
     };
+    let is_held = matches!(delivery.status, DeliveryStatus::Held(_));
     match delivery.next_attempt_at {
         // A long wait is left to the sweep, and a short one to the queue.
         Some(due_at) => {
@@ -87,11 +93,13 @@ fn call(delivery: &Delivery, queue: QueueKind, now: Timestamp, settings: &Settin
             Call {
                 item: waiting_delivery_item(delivery, &next),
                 queue: delay.map(|delay| queued(Some(whole_seconds(delay)))),
+                is_held,
             }
         }
         None => Call {
             item: delivery_item(delivery),
-            queue: (delivery.status == DeliveryStatus::Pending).then(|| queued(None)),
+            queue: Some(queued(None)),
+            is_held,
         },
     }
 }
@@ -370,6 +378,9 @@ mod tests {
         );
         assert!(json["calls"][0]["queue"]["body"].is_string());
         assert_eq!(json["calls"][0]["queue"]["kind"], "slow");
-        assert!(json["calls"][1]["queue"].is_null() && json["calls"][2]["queue"].is_null());
+        let is_held = |n: usize| json["calls"][n]["isHeld"].as_bool().unwrap();
+        assert_eq!([is_held(0), is_held(1), is_held(2)], [false, true, true]);
+        // In case that the delivery exists already.
+        assert!(json["calls"][1]["queue"]["body"].is_string());
     }
 }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use ring::rand::SystemRandom;
 use webhooks_domain::deliver::{DeliverError, Recorded, Report};
 use webhooks_domain::delivery::{
-    CancelReason, DeliveryStatus, DeliveryTask, DiscardReason, FailureReason, Verdict,
+    Attempt, CancelReason, DeliveryStatus, DeliveryTask, DiscardReason, FailureReason, Verdict,
 };
 use webhooks_domain::due::{LongestQueueDelay, NextAttempt, OVERDUE_AFTER, Shard};
 use webhooks_domain::filter::Filter;
@@ -265,7 +265,10 @@ fn a_task_that_arrives_before_the_record_of_its_predecessor_is_not_lost() {
     stage.backend.during_requests(move |backend| {
         if is_late.swap(false, Ordering::Relaxed) {
             let next = NextAttempt::plan(samples::NOW, samples::NOW, LongestQueueDelay::MAX);
-            let first = samples::failed_attempt(1);
+            let first = Attempt {
+                duration_ms: 11,
+                ..samples::failed_attempt(1)
+            };
             let recorded = now(backend.record(&id, None, &first, &Verdict::Retry(next)));
             assert_eq!(recorded.unwrap(), WriteOutcome::Written);
         }
@@ -276,6 +279,36 @@ fn a_task_that_arrives_before_the_record_of_its_predecessor_is_not_lost() {
     assert_eq!(attempts.len(), 3);
     let late = attempts[2].at.since(attempts[0].at);
     assert!(late < Duration::from_mins(1), "{late:?}");
+}
+
+/// The client repeats a record whose answer was lost, and the table refuses the repetition.
+#[test]
+fn a_record_that_the_client_repeats_is_reported_like_any_other() {
+    for (duration_ms, is_own) in [(12, true), (13, false)] {
+        let stage = stage(schedule(&[0]));
+        stage.backend.answer([samples::response(500)]);
+        let id = stage.ids[0];
+        stage.backend.during_requests(move |backend| {
+            let attempt = Attempt {
+                at: backend.time(),
+                duration_ms,
+                ..samples::failed_attempt(1)
+            };
+            let given_up = Verdict::Ended(DeliveryStatus::Failed(FailureReason::AttemptsExhausted));
+            let recorded = now(backend.record(&id, None, &attempt, &given_up));
+            assert_eq!(recorded.unwrap(), WriteOutcome::Written);
+        });
+        let report = stage.run_first();
+        let is_reported = matches!(
+            report,
+            Report::Attempted {
+                recorded: Recorded::Written,
+                ..
+            }
+        );
+        assert_eq!(is_reported, is_own, "{report:?}");
+        assert_eq!(stage.delivery().attempts.len(), 1);
+    }
 }
 
 #[test]

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::attempt::DueAttempt;
 use super::token_cache::{Held, HeldToken, Requesting, TokenSlot, Underway};
-use super::{Deliver, DeliverError, DueAttempt};
+use super::{Deliver, DeliverError};
 use crate::delivery::DeliveryTrigger;
 use crate::outbound::{
     Credential, FailedTokenRequest, OAuth2, TokenGeneration, TokenLease, TokenNeed, TokenRecord,

@@ -1,6 +1,6 @@
 //! The effects of an attempt on its subscription: endpoint health, and disabling.
 
-use super::DueAttempt;
+use super::attempt::DueAttempt;
 use crate::delivery::{DeliveryStatus, FailureReason, Verdict};
 use crate::health::{
     HealthChange, HealthPolicy, HealthTracker, Observation, ObservedAttempt, Warning, is_slow,

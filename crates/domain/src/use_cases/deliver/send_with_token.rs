@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use futures_util::future::join;
 
+use super::Deliver;
 use super::access::{Access, Client, Found, TokenRequest, begin, random_number};
+use super::attempt::DueAttempt;
 use super::token_cache::{Held, HeldToken};
-use super::{Deliver, DueAttempt};
 use crate::outbound::{
     FailedTokenRequest, GrantedToken, SealedToken, TokenAnswer, TokenLife, TokenNeed, TokenRecord,
     WebhookRequest, WebhookResponse,

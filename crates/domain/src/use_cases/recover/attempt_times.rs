@@ -26,6 +26,12 @@ impl AttemptTimes {
         }
     }
 
+    /// Gives up the times that have passed: a page that finds nothing to send for a while must not
+    /// send everything that it finds then at once.
+    pub(super) fn catch_up(&mut self, now: Timestamp) {
+        self.next = self.next.max(now);
+    }
+
     /// The number of attempts that still fit into this time.
     pub(super) fn room(&self) -> u32 {
         let left = self.horizon.since(self.next).as_millis();
@@ -92,6 +98,21 @@ mod tests {
                 prop_assert!(seen <= number as usize, "{seen} in a second");
             }
         }
+    }
+
+    #[test]
+    fn time_in_which_nothing_was_found_is_not_made_up_for() {
+        let mut times = AttemptTimes::new(Rate::per_second(10).unwrap(), None, NOW);
+        times.take();
+        times.catch_up(NOW + Duration::from_secs(25));
+        assert_eq!(
+            (times.room(), times.next()),
+            (50, NOW + Duration::from_secs(25))
+        );
+        times.catch_up(NOW);
+        assert_eq!(times.next(), NOW + Duration::from_secs(25));
+        times.catch_up(NOW + Duration::from_secs(40));
+        assert_eq!(times.room(), 0);
     }
 
     #[test]

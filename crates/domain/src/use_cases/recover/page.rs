@@ -146,8 +146,10 @@ where
         progress.pages += 1;
         let mut times = AttemptTimes::new(recovery.per_second, progress.paced_until, clock.now());
         loop {
+            let now = clock.now();
+            times.catch_up(now);
             let room = times.room().min(PART);
-            if room == 0 || clock.now() >= end {
+            if room == 0 || now >= end {
                 return Ok(NextStep {
                     more: true,
                     wait_seconds: times.wait_seconds(clock.now()),
