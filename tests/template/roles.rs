@@ -86,7 +86,11 @@ fn every_statement_of_a_role_names_one_resource_of_the_stack() {
             assert_eq!(actions(&statement), ["events:PutEvents"], "{place}");
             assert_eq!(statement["Resource"], this_bus(&template), "{place}");
             let source = webhooks_domain::operational::SOURCE;
-            let condition = json!({"StringEquals": {"events:source": source}});
+            // The key has a value for each event of a call.
+            let condition = json!({
+                "ForAllValues:StringEquals": {"events:source": [source]},
+                "Null": {"events:source": "false"},
+            });
             assert_eq!(statement["Condition"], condition, "{place}");
             continue;
         }
@@ -122,7 +126,11 @@ fn no_condition_is_true_without_its_key() {
         };
         for (operator, keys) in condition {
             assert!(!operator.ends_with("IfExists"), "{place}: {operator}");
-            for key in ["dynamodb:LeadingKeys", "dynamodb:Attributes"] {
+            for key in [
+                "dynamodb:LeadingKeys",
+                "dynamodb:Attributes",
+                "events:source",
+            ] {
                 if operator.starts_with("ForAllValues:") && keys.get(key).is_some() {
                     // An empty set of keys satisfies `ForAllValues`.
                     assert_eq!(condition["Null"][key], "false", "{place}");

@@ -65,6 +65,50 @@ fn a_variable_has_the_value_that_its_name_says() {
     }
 }
 
+/// Lambda gives all variables of a function 4 KB as JSON.
+#[test]
+fn the_longest_values_of_all_parameters_fit_into_a_function() {
+    const LAMBDA: usize = 4_096;
+    // The mean of names, ARNs and URLs of a stack with a long name.
+    const OF_A_RESOURCE: usize = 120;
+    let template = load();
+    let longest = |value: &Value| match value {
+        Value::Object(reference) => {
+            let parameter = reference.get("Ref").and_then(Value::as_str);
+            let parameter = parameter.map(|name| (name, &template["Parameters"][name]));
+            match parameter {
+                Some((name, parameter)) if !parameter.is_null() => longest_of(name, parameter),
+                _ => OF_A_RESOURCE,
+            }
+        }
+        fixed => fixed.to_string().len(),
+    };
+    for (id, _) in resources_of(&template, "AWS::Serverless::Function") {
+        let variables = environment(&template, id);
+        // `"NAME":"value",`
+        let lengths = variables
+            .iter()
+            .map(|(name, value)| name.len() + longest(value) + 6);
+        let sum: usize = lengths.sum();
+        assert!(sum <= LAMBDA, "{id}: {sum} bytes");
+    }
+}
+
+/// The most characters that a value of a parameter has.
+fn longest_of(name: &str, parameter: &Value) -> usize {
+    let length = |value: &Value| value.as_str().map_or(value.to_string().len(), str::len);
+    let by_values = parameter["AllowedValues"]
+        .as_array()
+        .and_then(|values| values.iter().map(length).max());
+    let by_number = parameter.get("MaxValue").map(length);
+    let by_length = parameter["MaxLength"].as_u64();
+    let by_length = by_length.and_then(|most| usize::try_from(most).ok());
+    by_values
+        .or(by_number)
+        .or(by_length)
+        .unwrap_or_else(|| panic!("{name} needs a MaxLength"))
+}
+
 /// Lambda takes empty values. If it ever drops one, the function must still start.
 #[test]
 fn a_function_starts_without_a_variable_that_may_be_empty() {

@@ -92,18 +92,17 @@ def _events(operation, request):
         return {}
     entries = request.get("Entries") or []
     return {
-        **_one_or_all("events:source", [entry.get("Source") for entry in entries]),
-        **_one_or_all("events:detail-type", [entry.get("DetailType") for entry in entries]),
+        **_of_entries("events:source", [entry.get("Source") for entry in entries]),
+        **_of_entries("events:detail-type", [entry.get("DetailType") for entry in entries]),
     }
 
 
-def _one_or_all(key, values):
-    """AWS checks each entry by itself. A list of several values meets no `StringEquals`, so
-    a call that mixes allowed and other entries is refused, as by AWS."""
-    values = sorted({value for value in values if value is not None})
-    if not values:
-        return {}
-    return {key: values[0] if len(values) == 1 else values}
+def _of_entries(key, values):
+    """Both keys are arrays of strings (Service Authorization Reference, EventBridge), so a
+    policy must compare them with a set operator. It is not documented whether AWS checks
+    entry by entry. A list meets no `StringEquals`, even if all of its values are equal."""
+    values = [value for value in values if value is not None]
+    return {key: values} if values else {}
 
 
 def _dynamodb(operation, request):
