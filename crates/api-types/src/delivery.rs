@@ -160,7 +160,8 @@ pub struct Delivery {
     pub trigger: DeliveryTrigger,
     /// Its status.
     pub status: DeliveryStatus,
-    /// The reason for the status `failed` or `cancelled`.
+    /// The reason for the status `failed` or `cancelled`, or for `held` if the endpoint is
+    /// unavailable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<DeliveryReason>,
     /// When it was prepared.

@@ -54,7 +54,8 @@ pub(crate) struct Options {
     /// The duration of the session, at most a day.
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
     expires_in: Duration,
-    /// Open the link in the browser instead of printing it.
+    /// Open the link in the browser instead of printing it. Other users of this machine may see
+    /// it among the running programs, so print it on a machine that you share.
     #[arg(long)]
     open: bool,
     /// List the sessions that have not ended.

@@ -51,7 +51,8 @@ pub(crate) struct Options {
     /// The page of your application to which the portal leads after the session.
     #[arg(long, value_name = "URL")]
     return_url: Option<String>,
-    /// Open the link in the browser instead of printing it.
+    /// Open the link in the browser instead of printing it. Other users of this machine may see
+    /// it among the running programs, so print it on a machine that you share.
     #[arg(long)]
     open: bool,
     /// List the sessions that have not ended.

@@ -8,9 +8,10 @@ use super::report::{Check, Group, Outcome, judge};
 
 const GROUP: Group = Group("quotas");
 
-/// The concurrent executions of the stack's other functions: the workflow's, the sweep and the
-/// API.
-const OTHERS: u64 = 20;
+/// The least concurrent executions of the stack's other functions with little traffic: the
+/// workflow's, the sweep and the API. The template's defaults and these fit into the 10 of a new
+/// account.
+const OTHERS: u64 = 3;
 
 /// `GetAccountSettings`.
 #[derive(Deserialize)]
@@ -111,7 +112,8 @@ mod tests {
     #[test]
     fn a_new_accounts_concurrency_is_red() {
         assert!(is_failed(&judge_concurrency(10, Some(120))));
-        assert!(is_warned(&judge_concurrency(130, Some(120))));
+        assert!(is_warned(&judge_concurrency(122, Some(120))));
+        assert!(is_passed(&judge_concurrency(10, Some(7))));
         assert!(is_passed(&judge_concurrency(1000, Some(120))));
         assert!(is_passed(&judge_concurrency(10, None)));
         assert!(is_warned(&judge_starts("STANDARD")));
