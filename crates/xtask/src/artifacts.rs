@@ -20,9 +20,12 @@ pub(crate) struct Programs(BTreeMap<String, PathBuf>);
 /// A set of programs with their build options.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Variant {
-    /// The programs that are deployed.
+    /// The programs of a stack.
     Deployed,
+    /// The same, with the end-to-end tests. They share their dependencies with all other tests.
+    Tested,
     /// The programs of a chaos run: the delivery function has failpoints at which it can crash.
+    /// They share their dependencies with all tests too.
     WithFailpoints,
     /// Only the functions, for this machine, with the optimisation for AWS.
     Released,
@@ -59,9 +62,11 @@ impl Variant {
                 "--workspace --bins --exclude xtask --exclude webhooks-cli --exclude webhooks-bench \
                  --exclude bench-peers"
             }
+            // Cargo builds a dependency with the features that the chosen packages need of it, and
+            // their tests. Another choice would build nearly every dependency again.
+            Self::Tested => "--workspace --test end_to_end",
             Self::WithFailpoints => {
-                "--workspace --bins --exclude xtask --exclude webhooks-cli --exclude webhooks-bench \
-                 --exclude bench-peers --features deliver-webhook/failpoints"
+                "--workspace --test end_to_end --features deliver-webhook/failpoints"
             }
             // No package is named, so the default members are built, as with `sam build`.
             Self::Released => "--release --bins",
@@ -87,6 +92,24 @@ impl Variant {
             Self::Gallery => "--workspace --example gallery",
         }
     }
+
+    /// Returns cargo's arguments for the programs of a stack, if the others do not choose them.
+    fn programs(self, workspace: &Workspace) -> Result<Vec<String>> {
+        if !matches!(self, Self::Tested | Self::WithFailpoints) {
+            return Ok(Vec::new());
+        }
+        // This program is running, and must not be replaced.
+        const OTHERS: [&str; 4] = ["xtask", "webhooks-cli", "webhooks-bench", "bench-peers"];
+        let packages = workspace.packages()?;
+        let packages = packages
+            .iter()
+            .filter(|it| !OTHERS.contains(&it.name.as_str()));
+        let targets = packages.flat_map(|package| &package.targets);
+        let programs = targets.filter(|target| target.kind.iter().any(|kind| kind == "bin"));
+        Ok(programs
+            .map(|target| format!("--bin={}", target.name))
+            .collect())
+    }
 }
 
 impl Programs {
@@ -97,6 +120,7 @@ impl Programs {
         command
             .arg("build")
             .args(variant.arguments().split_whitespace())
+            .args(variant.programs(workspace)?)
             .args(["--message-format", "json-render-diagnostics"])
             .stdout(Stdio::piped());
         let output = command

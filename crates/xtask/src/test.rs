@@ -191,7 +191,7 @@ fn unit(workspace: &Workspace, options: &Options) -> Result<()> {
 
 fn fuzz_contract(workspace: &Workspace) -> Result<()> {
     heading("the API's contract");
-    let (tools, programs) = prepare::tools_and_programs(workspace, Variant::Deployed)?;
+    let (tools, programs) = prepare::tools_and_programs(workspace, Variant::Tested)?;
     // Schemathesis starts with its own probe, which is not an AWS request.
     let stack = Stack::new(workspace, "test/contract").for_people();
     end_to_end::on_stack(&stack, &tools, &programs, "EXPRESS", |stack| {

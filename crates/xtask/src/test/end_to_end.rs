@@ -159,7 +159,7 @@ impl EndToEnd {
 /// Runs the tests of a part.
 pub(super) fn run(workspace: &Workspace, options: &Options, part: Part) -> Result<()> {
     let run = EndToEnd::of(part).with_context(|| format!("{part:?} needs no stack"))?;
-    let (tools, programs) = prepare::tools_and_programs(workspace, Variant::Deployed)?;
+    let (tools, programs) = prepare::tools_and_programs(workspace, Variant::Tested)?;
     ensure!(
         !failpoints::are_in(programs.path("deliver-webhook")?)?,
         "deliver-webhook has failpoints, which are for chaos runs only"
@@ -168,7 +168,6 @@ pub(super) fn run(workspace: &Workspace, options: &Options, part: Part) -> Resul
         Part::Browser => browser::environment(workspace)?,
         _ => Vec::new(),
     };
-    compile(workspace)?;
     heading(&format!(
         "end-to-end tests, workflow type {}, interpreter `{}`",
         run.workflow_type, run.interpreter
@@ -191,11 +190,10 @@ pub(crate) fn on_functions(
     functions: BTreeMap<String, PathBuf>,
 ) -> Result<()> {
     let run = &EndToEnd::VERIFIED;
-    let (tools, mut programs) = prepare::tools_and_programs(workspace, Variant::Deployed)?;
+    let (tools, mut programs) = prepare::tools_and_programs(workspace, Variant::Tested)?;
     for (package, program) in functions {
         programs.replace(&package, program);
     }
-    compile(workspace)?;
     let options = Options {
         only: Vec::new(),
         filter: None,
@@ -205,11 +203,6 @@ pub(crate) fn on_functions(
     on_stack(&stack, &tools, &programs, run.workflow_type, |stack| {
         test_stack(workspace, stack, run, &options, &[])
     })
-}
-
-fn compile(workspace: &Workspace) -> Result<()> {
-    let mut compile = workspace.cargo();
-    process::run(compile.args(["test", "--workspace", "--test", END_TO_END, "--no-run"]))
 }
 
 /// Starts a stack for the tests, runs them, and takes the stack down.
