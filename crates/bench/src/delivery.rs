@@ -1,26 +1,23 @@
 //! The part `delivery`: CPU, time and memory of a delivery, compared with a bare client and
 //! Node.js.
 
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+mod compare;
+mod contender;
 
-use anyhow::{Context, Result, ensure};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
 use serde_json::json;
-use tokio::time::sleep;
 
+use self::{
+    compare::{Compared, compare},
+    contender::Contender,
+};
 use crate::{
-    exchanges::{self, Webhooks},
-    function::{Function, expect_no_failures},
-    lockstep::Lockstep,
-    process::Process,
-    receiver::{Behaviour, Receiver, Sample},
+    receiver::{Behaviour, Receiver},
     report::{Part, Table, Unit, cell},
     setup::{Programs, Setup},
-    stats::{Measured, micros, millis, ratios},
-    stub_aws::Counts,
+    stats::{Measured, ratios},
     workload::{CUSTOMER, Subscriber, Workflow, batch, event},
 };
 
@@ -91,51 +88,6 @@ const SCENARIOS: [Scenario; 5] = [
         warm_up: 2,
     },
 ];
-
-/// One round of one program.
-#[derive(Clone, Copy, Debug)]
-struct Round {
-    cpu_micros: f64,
-    /// The median of its batches.
-    batch_millis: f64,
-}
-
-/// All rounds of one program, with its other figures.
-struct Contender {
-    rounds: Vec<Round>,
-    peak_mebibytes: f64,
-    counts: Counts,
-    printed_bytes: u64,
-    deliveries: u64,
-}
-
-/// The programs of a scenario.
-struct Compared {
-    ours: Contender,
-    bare: Contender,
-    /// Only over kept connections to an endpoint that answers at once.
-    exchanges: Option<Contender>,
-    node: Contender,
-}
-
-impl Contender {
-    fn of(&self, what: impl Fn(&Round) -> f64) -> Vec<f64> {
-        self.rounds.iter().map(what).collect()
-    }
-
-    fn cpu(&self) -> Vec<f64> {
-        self.of(|round| round.cpu_micros)
-    }
-
-    fn batches(&self) -> Vec<f64> {
-        self.of(|round| round.batch_millis)
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53")]
-    fn per_delivery(&self, count: u64) -> f64 {
-        count as f64 / self.deliveries as f64
-    }
-}
 
 /// Runs the part.
 pub(crate) async fn run(programs: &Programs, quick: bool) -> Result<Part> {
@@ -296,112 +248,6 @@ fn explain(part: &mut Part) {
     );
 }
 
-async fn compare(
-    programs: &Programs,
-    setup: &Setup,
-    scenario: &Scenario,
-    quick: bool,
-) -> Result<Compared> {
-    let rounds = if quick { 3 } else { scenario.rounds };
-    let receiver =
-        Receiver::start(&setup.authority, scenario.behaviour, &Lockstep::default()).await?;
-    let (bodies, secret) = prepare(setup, scenario.name, &receiver).await?;
-
-    let (mut ours, mut node) = (setup.measured(&programs.measured), setup.node());
-    if matches!(scenario.behaviour, Behaviour::Hangs { .. }) {
-        for surroundings in [&mut ours, &mut node] {
-            *surroundings = surroundings.with("REQUEST_TIMEOUT_SECONDS", SHORT_TIMEOUT_SECONDS);
-        }
-    }
-    let ours = Function::start(&ours, "deliver-webhook").await?;
-    let mut ours = Deliverer::new(ours, &bodies);
-    ours.run(scenario.warm_up, &receiver).await?;
-    let sample = receiver.sample()?;
-    verify(&sample, &secret)?;
-    let bare = Bare::start(programs, setup, &receiver, &sample, &secret)?;
-    let mut bare = bare;
-    bare.run(scenario.warm_up * BATCH).await?;
-    let script = programs.scripts.join("deliver.mjs");
-    let script = script.to_string_lossy();
-    let node = Function::start_program(&programs.node, &[&script], &node.variables).await?;
-    let mut node = Deliverer::new(node, &bodies);
-    node.run(scenario.warm_up.min(50), &receiver).await?;
-
-    let mut exchanges = match scenario.behaviour {
-        Behaviour::Prompt => {
-            Some(bare_exchanges(programs, setup, &mut ours, &receiver, &secret).await?)
-        }
-        _ => None,
-    };
-    if let Some(exchanges) = &mut exchanges {
-        exchanges.run(scenario.warm_up, &receiver).await?;
-    }
-
-    let mut all = Compared {
-        ours: ours.contender(),
-        bare: Contender::empty(),
-        exchanges: exchanges.as_ref().map(Deliverer::contender),
-        node: node.contender(),
-    };
-    let _ = setup.aws.take_counts();
-    for _ in 0..rounds {
-        let before = receiver.handshakes();
-        let round = ours.run(scenario.batches, &receiver).await?;
-        all.ours.rounds.push(round);
-        let after = receiver.handshakes();
-        check_handshakes(scenario, before, after)?;
-        all.ours.add(setup.aws.take_counts(), scenario.batches);
-        let round = bare.run(scenario.batches * BATCH).await?;
-        all.bare.rounds.push(round);
-        if let (Some(program), Some(contender)) = (&mut exchanges, &mut all.exchanges) {
-            let round = program.run(scenario.batches, &receiver).await?;
-            contender.rounds.push(round);
-            let _ = setup.aws.take_counts();
-        }
-        let round = node.run(scenario.node_batches, &receiver).await?;
-        all.node.rounds.push(round);
-        all.node.add(setup.aws.take_counts(), scenario.node_batches);
-    }
-    for (contender, deliverer) in [(&mut all.ours, &ours), (&mut all.node, &node)] {
-        let process = &deliverer.function.process;
-        contender.peak_mebibytes = mebibytes(process.peak_resident_bytes()?);
-        contender.printed_bytes = process.printed_bytes() - contender.printed_bytes;
-        contender.check(scenario)?;
-    }
-    all.bare.peak_mebibytes = mebibytes(bare.process.peak_resident_bytes()?);
-    Ok(all)
-}
-
-/// Records the exchanges of all of our batches, and starts the program that repeats them.
-async fn bare_exchanges(
-    programs: &Programs,
-    setup: &Setup,
-    ours: &mut Deliverer,
-    receiver: &Receiver,
-    secret: &str,
-) -> Result<Deliverer> {
-    let webhooks = Webhooks {
-        receiver,
-        secret,
-        each: BATCH,
-    };
-    let file = programs.work.join("delivery-exchanges.json");
-    let surroundings = exchanges::record(
-        &setup.aws,
-        &mut ours.function,
-        &ours.batches,
-        Some(&webhooks),
-        &file,
-        &setup.measured(&programs.peers),
-    )
-    .await?;
-    Ok(Deliverer {
-        function: Function::start(&surroundings, exchanges::PROGRAM).await?,
-        batches: ours.batches.clone(),
-        next: 0,
-    })
-}
-
 /// Subscribes the receiver and records deliveries to it. Returns the bodies of the queue
 /// messages, and the secret that signs the requests.
 pub(crate) async fn prepare(
@@ -425,183 +271,8 @@ pub(crate) async fn prepare(
     Ok((bodies, created.secret))
 }
 
-/// Checks with the official library that the request is valid; otherwise the comparison is
-/// meaningless.
-fn verify(sample: &Sample, secret: &str) -> Result<()> {
-    standardwebhooks::Webhook::new(secret)?
-        .verify(&sample.body, &sample.headers)
-        .context("the signature of the first request")
-}
-
-fn check_handshakes(scenario: &Scenario, before: (u64, u64), after: (u64, u64)) -> Result<()> {
-    let requests = (scenario.batches * BATCH) as u64;
-    let (full, resumed) = (after.0 - before.0, after.1 - before.1);
-    let as_expected = match scenario.behaviour {
-        Behaviour::Prompt => full + resumed <= requests / 20,
-        Behaviour::NewConnection => (full, resumed) == (requests, 0),
-        Behaviour::ResumedConnection => full + resumed == requests && resumed > full,
-        Behaviour::Slow(_) | Behaviour::Fails | Behaviour::Hangs { .. } => true,
-    };
-    ensure!(
-        as_expected,
-        "{}: {requests} requests, {full} full handshakes, {resumed} resumed",
-        scenario.name
-    );
-    Ok(())
-}
-
 /// Groups these queue messages into full batches.
 pub(crate) fn batches(bodies: &[String]) -> impl Iterator<Item = String> {
     let batches = bodies.chunks(BATCH);
     batches.map(|bodies| batch(bodies.iter().map(String::as_str)))
-}
-
-/// A function that delivers.
-struct Deliverer {
-    function: Function,
-    batches: Vec<String>,
-    next: usize,
-}
-
-impl Deliverer {
-    fn new(function: Function, bodies: &[String]) -> Self {
-        Self {
-            function,
-            batches: batches(bodies).collect(),
-            next: 0,
-        }
-    }
-
-    fn contender(&self) -> Contender {
-        Contender {
-            printed_bytes: self.function.process.printed_bytes(),
-            ..Contender::empty()
-        }
-    }
-
-    async fn run(&mut self, batches: usize, receiver: &Receiver) -> Result<Round> {
-        let requests = receiver.requests();
-        let cpu = self.function.process.cpu_time()?;
-        let mut durations = Vec::with_capacity(batches);
-        for _ in 0..batches {
-            let batch = self.batches[self.next % self.batches.len()].clone();
-            self.next += 1;
-            let answer = self.function.invoke(batch).await?;
-            expect_no_failures(&answer).with_context(|| self.function.process.last_lines())?;
-            durations.push(millis(answer.duration));
-        }
-        let cpu = self.function.process.cpu_time_since(cpu)?;
-        let deliveries = batches * BATCH;
-        let made = receiver.requests() - requests;
-        ensure!(
-            made == deliveries as u64,
-            "{made} requests for {deliveries} deliveries:\n{}",
-            self.function.process.last_lines()
-        );
-        Ok(round(cpu, &durations, deliveries))
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a few thousand")]
-fn round(cpu: Duration, batches: &[f64], deliveries: usize) -> Round {
-    Round {
-        cpu_micros: micros(cpu) / deliveries as f64,
-        batch_millis: Measured::of(batches).median,
-    }
-}
-
-impl Contender {
-    fn empty() -> Self {
-        Self {
-            rounds: Vec::new(),
-            peak_mebibytes: 0.0,
-            counts: Counts::default(),
-            printed_bytes: 0,
-            deliveries: 0,
-        }
-    }
-
-    fn add(&mut self, counts: Counts, batches: usize) {
-        for (operation, calls) in counts.calls {
-            *self.counts.calls.entry(operation).or_default() += calls;
-        }
-        for (status, number) in counts.recorded {
-            *self.counts.recorded.entry(status).or_default() += number;
-        }
-        self.deliveries += (batches * BATCH) as u64;
-    }
-
-    /// Checks that each delivery was recorded once, with the result of the receiver's
-    /// behaviour.
-    fn check(&self, scenario: &Scenario) -> Result<()> {
-        let recorded = &self.counts.recorded;
-        let count = |status: &str| recorded.get(status).copied().unwrap_or_default();
-        let (succeeded, pending) = (count("succeeded"), count("pending"));
-        let hangs = matches!(scenario.behaviour, Behaviour::Hangs { .. });
-        ensure!(
-            succeeded + pending == self.deliveries && (hangs || pending == 0),
-            "{}: {} deliveries recorded as {recorded:?}",
-            scenario.name,
-            self.deliveries
-        );
-        Ok(())
-    }
-}
-
-/// The bare client.
-struct Bare {
-    process: Process,
-    commands: std::process::ChildStdin,
-    done: u64,
-}
-
-impl Bare {
-    fn start(
-        programs: &Programs,
-        setup: &Setup,
-        receiver: &Receiver,
-        sample: &Sample,
-        secret: &str,
-    ) -> Result<Self> {
-        let (url, address) = (receiver.url(), receiver.address().to_string());
-        let headers = serde_json::to_string(&sample.fixed_headers()?)?;
-        let body = programs.work.join("body.json");
-        fs::write(&body, &sample.body)?;
-        let text = |path: &Path| path.to_string_lossy().into_owned();
-        let (authority, body) = (text(&setup.authority.file), text(&body));
-        let mut process = Process::start(
-            &programs.peers.join("bench-bare-client"),
-            &[&url, &address, &authority, secret, &headers, &body],
-            &setup.surroundings.variables,
-        )?;
-        let commands = process.stdin().context("no standard input")?;
-        Ok(Self {
-            process,
-            commands,
-            done: 0,
-        })
-    }
-
-    async fn run(&mut self, requests: usize) -> Result<Round> {
-        use std::io::Write;
-
-        let cpu = self.process.cpu_time()?;
-        let started = Instant::now();
-        writeln!(self.commands, "{requests}").context("telling the bare client")?;
-        self.done += "done\n".len() as u64;
-        while self.process.printed_bytes() < self.done {
-            if let Some(status) = self.process.ended() {
-                anyhow::bail!("bare client: {status}:\n{}", self.process.last_lines());
-            }
-            sleep(Duration::from_millis(1)).await;
-        }
-        let cpu = self.process.cpu_time_since(cpu)?;
-        let wall = started.elapsed();
-        Ok(round(cpu, &[millis(wall)], requests))
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "far less than 2^53")]
-fn mebibytes(bytes: u64) -> f64 {
-    bytes as f64 / 1_048_576.0
 }

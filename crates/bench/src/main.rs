@@ -6,6 +6,8 @@
 //!   them.
 //! - `path`, `bill` and `isolation` put events into a stack on the emulator: the template, with
 //!   the released functions.
+//! - `patience` times the commands of a new clone, and `own-time` is the time of a run of all
+//!   timed parts.
 //!
 //! Each part stores its results as JSON in a folder. `report` generates the documentation from
 //! them, and `check` judges the counts.
@@ -35,7 +37,9 @@ mod lockstep;
 mod machine;
 mod memory;
 mod names;
+mod own_time;
 mod path;
+mod patience;
 mod portal;
 mod process;
 mod read_units;
@@ -100,6 +104,10 @@ enum Command {
         #[command(flatten)]
         options: isolation::Options,
     },
+    /// Measure the time of the commands of a new clone.
+    Patience(patience::Options),
+    /// Note the time of a run of all timed parts.
+    OwnTime(own_time::Options),
     /// Count the work of a start, a delivery and an event.
     Counts(counts::Options),
     /// Show the targets, or write the documentation.
@@ -144,6 +152,8 @@ async fn run(arguments: &Arguments) -> Result<()> {
         Command::Isolation { deployed, options } => {
             isolation::run(deployed, options, quick).await?
         }
+        Command::Patience(options) => patience::run(options, quick)?,
+        Command::OwnTime(options) => own_time::run(&arguments.results, options)?,
         Command::Counts(options) => Box::pin(counts::run(options, quick)).await?,
         Command::Check(options) => return check::run(&arguments.results, options),
         Command::Report(options) => return summary::run(&arguments.results, options),

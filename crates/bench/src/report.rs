@@ -79,6 +79,8 @@ pub(crate) enum Unit {
     Micros,
     /// Milliseconds.
     Millis,
+    /// Minutes.
+    Minutes,
     /// 1,048,576 bytes.
     Mebibytes,
     /// Dollars for a million deliveries.
@@ -94,6 +96,14 @@ impl Unit {
             Self::Ratio => format!("{} ×", digits(value)),
             Self::Micros => format!("{} µs", digits(value)),
             Self::Millis => format!("{} ms", digits(value)),
+            Self::Minutes => {
+                let seconds = (value * 60.0).round();
+                format!(
+                    "{:.0} min {:.0} s",
+                    (seconds / 60.0).floor(),
+                    seconds % 60.0
+                )
+            }
             Self::Mebibytes => format!("{} MiB", digits(value)),
             Self::Dollars => format!("${value:.2}"),
             Self::Count => digits(value),
@@ -321,6 +331,9 @@ mod tests {
             (9.999, Unit::Millis, "10.0 ms"),
             (234.6, Unit::Micros, "235 µs"),
             (5.0, Unit::Dollars, "$5.00"),
+            (4.0, Unit::Minutes, "4 min 0 s"),
+            (1.9999, Unit::Minutes, "2 min 0 s"),
+            (4.41, Unit::Minutes, "4 min 25 s"),
         ] {
             assert_eq!(unit.text(value), text);
         }

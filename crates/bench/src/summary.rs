@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The parts, in the order of presentation.
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 10] = [
     "cold-start",
     "delivery",
     "functions",
@@ -25,6 +25,8 @@ const PARTS: [&str; 8] = [
     "path",
     "isolation",
     "bill",
+    "patience",
+    "own-time",
 ];
 
 /// Options of `report`.

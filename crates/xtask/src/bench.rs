@@ -3,6 +3,7 @@
 
 mod check;
 mod on_stack;
+mod own_time;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use clap::{Args, ValueEnum};
 
 use crate::artifacts::{Programs, Variant};
 use crate::bench::on_stack::OnStack;
+use crate::bench::own_time::OwnTime;
 use crate::node::Node;
 use crate::progress::{heading, note, print_result, step};
 use crate::tools::{ToolSet, Tools};
@@ -69,6 +71,8 @@ enum Part {
     Isolation,
     /// The cost in dollars of a million deliveries, from the usage of a run on the emulator.
     Bill,
+    /// The time of the first demo and of CI in new clones. Not by default: it takes half an hour.
+    Patience,
     /// Instructions, system calls, allocations, calls and bytes, for `--check`.
     Counts,
 }
@@ -84,6 +88,7 @@ impl Part {
             Self::Path => "path",
             Self::Isolation => "isolation",
             Self::Bill => "bill",
+            Self::Patience => "patience",
             Self::Counts => "counts",
         }
     }
@@ -93,7 +98,7 @@ impl Part {
         if options.check {
             self.is_judged()
         } else {
-            self != Self::Counts
+            !matches!(self, Self::Counts | Self::Patience)
         }
     }
 
@@ -118,6 +123,7 @@ impl Part {
             | Self::Functions
             | Self::Memory
             | Self::Portal
+            | Self::Patience
             | Self::Counts => Ok(None),
             Self::Path => Ok(Some(OnStack::path())),
             Self::Isolation => Ok(Some(OnStack::isolation())),
@@ -148,6 +154,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         !parts.contains(&Part::Counts),
         "`counts` is a part of `--check`"
     );
+    let mut own_time = OwnTime::start(workspace);
     let bench = Bench::prepare(workspace, functions_of(&parts))?;
     let parts = parts.into_iter();
     let parts = parts.map(|part| Ok((part, part.stack(options)?)));
@@ -157,6 +164,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let on_stack = parts.iter().any(|(_, stack)| stack.is_some());
     let tools = on_stack.then(|| Tools::install_shown(workspace, ToolSet::Local));
     let tools = tools.transpose()?;
+    own_time.built();
     let started = Instant::now();
     for (part, stack) in &parts {
         heading(&format!("benchmark: {}", part.name()));
@@ -168,10 +176,14 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
                 stack.run(workspace, tools, &bench.released, &mut command)
             }
             (_, _, Some(peers)) if part.has_peers() => peers.run(&bench.folder, &mut command),
+            _ if *part == Part::Patience => bench.run_patience(workspace, &mut command),
             _ => bench.run_portal(&mut command, &options.prices),
         };
         print_result(part.name(), part_started.elapsed(), measured.is_ok());
         measured?;
+    }
+    if options.only.is_empty() && !options.quick {
+        own_time.note(started.elapsed(), &mut bench.command(workspace, options))?;
     }
     bench.report(workspace, options)?;
     print_result("bench", started.elapsed(), true);
@@ -180,7 +192,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 
 /// Returns the functions that some parts measure.
 fn functions_of(parts: &[Part]) -> Variant {
-    if parts.iter().all(|part| *part == Part::Portal) {
+    let only_portal = |part: &Part| matches!(part, Part::Portal | Part::Patience);
+    if parts.iter().all(only_portal) {
         Variant::ReleasedPortal
     } else {
         Variant::Released
@@ -228,6 +241,13 @@ impl Bench {
             command.arg(format!("--{name}")).arg(self.folder.join(name));
         }
         process::run(command.arg("--prices").arg(prices))
+    }
+
+    /// Runs the part `patience`, which builds what it needs in its clones.
+    fn run_patience(&self, workspace: &Workspace, command: &mut Command) -> Result<()> {
+        command.arg("--repository").arg(workspace.root());
+        command.arg("--clones").arg(self.folder.join("clones"));
+        process::run(command)
     }
 
     fn report(&self, workspace: &Workspace, options: &Options) -> Result<()> {

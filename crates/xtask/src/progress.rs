@@ -1,6 +1,8 @@
 //! Shows the progress of work: one line for each step.
 
-use std::io::{IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -9,6 +11,10 @@ use anyhow::Result;
 
 /// The interval at which a long step is mentioned if the line cannot be redrawn.
 const REMINDER: Duration = Duration::from_secs(20);
+
+/// The environment variable with the file to which each finished step is appended, for
+/// `bench --only patience`.
+const STEPS: &str = "WEBHOOKS_STEPS";
 
 /// Runs one step and prints its result and duration. While it runs, a terminal shows the time,
 /// and a log gets a line at intervals.
@@ -39,6 +45,18 @@ pub(crate) fn print_result(name: &str, elapsed: Duration, succeeded: bool) {
         paint(Colour::Red, "failed")
     };
     eprintln!("{word} {name}  {}", paint(Colour::Dim, &seconds(elapsed)));
+    if let Some(file) = std::env::var_os(STEPS)
+        && let Err(error) = append_step(Path::new(&file), name, elapsed)
+    {
+        eprintln!("{STEPS}: {error}");
+    }
+}
+
+/// Appends a step as a line of JSON.
+fn append_step(file: &Path, name: &str, elapsed: Duration) -> io::Result<()> {
+    let step = serde_json::json!({ "name": name, "seconds": elapsed.as_secs_f64() });
+    let mut file = File::options().create(true).append(true).open(file)?;
+    file.write_all(format!("{step}\n").as_bytes())
 }
 
 /// Prints an error with its causes.

@@ -134,6 +134,9 @@ impl Bench<'_> {
             command.splice(..0, before);
         }
         let arguments: Vec<&str> = command[1..].iter().map(String::as_str).collect();
+        let mut variables = surroundings.variables.clone();
+        let of_tool = tool.and_then(Tool::variables);
+        variables.extend(of_tool.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let aws = &self.setup.aws;
         let endpoint_bytes = || case.receiver.as_ref().map_or(0, |to| to.wire.bytes());
         let requests = || {
@@ -145,13 +148,9 @@ impl Bench<'_> {
         let (aws_before, endpoint_before) = (aws.wire.bytes(), endpoint_bytes());
         let requests_before = requests();
 
-        let mut function = Function::start_in_step(
-            &self.lockstep,
-            command[0].as_ref(),
-            &arguments,
-            &surroundings.variables,
-        )
-        .await?;
+        let mut function =
+            Function::start_in_step(&self.lockstep, command[0].as_ref(), &arguments, &variables)
+                .await?;
         let pid = match tool {
             Some(tool) => tool.counted(&function.process)?,
             None => function.process.id(),

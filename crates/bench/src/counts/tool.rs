@@ -90,6 +90,21 @@ impl Tool {
         }
     }
 
+    /// Returns the environment variables that the counted program needs in addition.
+    pub(super) fn variables(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            // The C library clears and copies long memory with one instruction that repeats
+            // itself, and callgrind counts each repetition: a byte would count like an
+            // instruction. With this, it uses vectors of 32 bytes.
+            Self::Callgrind => Some((
+                "GLIBC_TUNABLES",
+                "glibc.cpu.x86_rep_stosb_threshold=4294967296:\
+                 glibc.cpu.x86_rep_movsb_threshold=4294967296",
+            )),
+            Self::Dhat | Self::Strace => None,
+        }
+    }
+
     /// Returns the arguments before the counted program. The counts are written to the file.
     pub(super) fn arguments(self, file: &Path) -> Vec<String> {
         let file = file.display();
