@@ -3,7 +3,7 @@
 /// Parts of names, and the limits of the figures with such names.
 const LIMITS: [(&str, &str); 12] = [
     (
-        "bill/",
+        "succeeded at once/dollars",
         "DynamoDB's writes are more than a third of it, and two of five writes are for the \
          lists of the API. The event and the start of its workflow alone cost $2",
     ),

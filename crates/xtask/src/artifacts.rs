@@ -54,6 +54,9 @@ pub(crate) enum Variant {
 /// The Cargo profile of the counted programs.
 pub(crate) const COUNTED_PROFILE: &str = "counted";
 
+/// Packages with programs that no stack needs. `xtask` is running, and must not be replaced.
+const OTHERS: [&str; 4] = ["xtask", "webhooks-cli", "webhooks-bench", "bench-peers"];
+
 impl Variant {
     /// Returns the arguments of `cargo build`.
     fn arguments(self) -> &'static str {
@@ -98,8 +101,6 @@ impl Variant {
         if !matches!(self, Self::Tested | Self::WithFailpoints) {
             return Ok(Vec::new());
         }
-        // This program is running, and must not be replaced.
-        const OTHERS: [&str; 4] = ["xtask", "webhooks-cli", "webhooks-bench", "bench-peers"];
         let packages = workspace.packages()?;
         let packages = packages
             .iter()
