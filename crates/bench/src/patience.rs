@@ -156,17 +156,26 @@ impl Processors {
     }
 }
 
-/// Returns the long steps of a command, in the order in which they ended.
+/// Returns the long steps of a command, in the order in which they ended first. A step may be a part
+/// of another one, and a step that is repeated has one row.
 fn steps_table(name: &str, steps: &[Step]) -> Table {
     let mut table = Table::new(
         &format!("Steps of {name} of {} s and longer", SHOWN.as_secs()),
-        &["step", "time"],
+        &["step", "times", "together"],
     );
+    let mut long: Vec<(&str, u32, f64)> = Vec::new();
     for step in steps {
-        if step.seconds >= SHOWN.as_secs_f64() {
-            let time = Unit::Minutes.text(minutes(step.seconds));
-            table.row([step.name.clone(), time]);
+        if step.seconds < SHOWN.as_secs_f64() {
+            continue;
         }
+        match long.iter_mut().find(|(name, ..)| *name == step.name) {
+            Some((_, times, seconds)) => (*times, *seconds) = (*times + 1, *seconds + step.seconds),
+            None => long.push((&step.name, 1, step.seconds)),
+        }
+    }
+    for (name, times, seconds) in long {
+        let time = Unit::Minutes.text(minutes(seconds));
+        table.row([name.to_owned(), times.to_string(), time]);
     }
     table
 }
@@ -188,12 +197,19 @@ mod tests {
     }
 
     #[test]
-    fn only_long_steps_are_shown() {
-        let steps = [("unit", 306.0), ("fmt", 1.0)].map(|(name, seconds)| Step {
+    fn only_long_steps_are_shown_and_repeated_ones_once() {
+        let steps = [
+            ("deploy", 20.0),
+            ("unit", 306.0),
+            ("fmt", 1.0),
+            ("deploy", 21.0),
+        ];
+        let steps = steps.map(|(name, seconds)| Step {
             name: name.to_owned(),
             seconds,
         });
         let table = steps_table("CI", &steps);
-        assert_eq!(table.rows, [["unit", "5 min 6 s"]]);
+        let rows = [["deploy", "2", "0 min 41 s"], ["unit", "1", "5 min 6 s"]];
+        assert_eq!(table.rows, rows);
     }
 }
