@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{
     report::{Part, Unit},
-    stats::Measured,
+    stats::{Measured, minutes},
 };
 
 const NAME: &str = "own-time";
@@ -34,19 +34,20 @@ pub(crate) fn run(results: &Path, options: &Options) -> Result<Part> {
         "The time of all timed parts together, and of the build of everything that they measure \
          from nothing, with crates downloaded.",
     );
-    let before = Part::load(results, NAME)?;
     if let Some(seconds) = options.build_seconds {
-        part.target(BUILD, minutes(seconds), Unit::Minutes, BUILD_AT_MOST);
+        part.target(
+            BUILD,
+            Measured::of(&[minutes(seconds)]),
+            Unit::Minutes,
+            BUILD_AT_MOST,
+        );
     } else {
+        let before = Part::load(results, NAME)?;
         let targets = before.into_iter().flat_map(|before| before.targets);
         let build = targets.filter(|target| target.name == format!("{NAME}/{BUILD}"));
         part.targets.extend(build);
     }
-    let all = minutes(options.run_seconds);
+    let all = Measured::of(&[minutes(options.run_seconds)]);
     part.target("all timed parts", all, Unit::Minutes, RUN_AT_MOST);
     Ok(part)
-}
-
-fn minutes(seconds: f64) -> Measured {
-    Measured::of(&[seconds / 60.0])
 }

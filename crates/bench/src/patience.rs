@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::{
     report::{Part, Table, Unit},
-    stats::Measured,
+    stats::{Measured, minutes},
 };
 
 /// A command of a new clone: its name here, the command, and the minutes that it may take.
@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options, quick: bool) -> Result<Part> {
     Ok(part)
 }
 
-/// What a person waited for.
+/// The time of a command, and its steps.
 struct Wait {
     elapsed: Duration,
     /// The share of the processors' time that was used. `None` if this system does not say.
@@ -178,10 +178,6 @@ fn steps_table(name: &str, steps: &[Step]) -> Table {
         table.row([name.to_owned(), times.to_string(), time]);
     }
     table
-}
-
-fn minutes(seconds: f64) -> f64 {
-    seconds / 60.0
 }
 
 #[cfg(test)]

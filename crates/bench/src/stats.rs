@@ -67,6 +67,11 @@ pub(crate) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
+/// Converts seconds to minutes.
+pub(crate) fn minutes(seconds: f64) -> f64 {
+    seconds / 60.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
