@@ -61,10 +61,7 @@ impl Variant {
     /// Returns the arguments of `cargo build`.
     fn arguments(self) -> &'static str {
         match self {
-            Self::Deployed => {
-                "--workspace --bins --exclude xtask --exclude webhooks-cli --exclude webhooks-bench \
-                 --exclude bench-peers"
-            }
+            Self::Deployed => "--workspace --bins",
             // Cargo builds a dependency with the features that the chosen packages need of it, and
             // their tests. Another choice would build nearly every dependency again.
             Self::Tested => "--workspace --test end_to_end",
@@ -96,8 +93,11 @@ impl Variant {
         }
     }
 
-    /// Returns cargo's arguments for the programs of a stack, if the others do not choose them.
+    /// Returns cargo's further arguments, which choose the programs of a stack.
     fn programs(self, workspace: &Workspace) -> Result<Vec<String>> {
+        if self == Self::Deployed {
+            return Ok(OTHERS.map(|name| format!("--exclude={name}")).to_vec());
+        }
         if !matches!(self, Self::Tested | Self::WithFailpoints) {
             return Ok(Vec::new());
         }
