@@ -21,7 +21,10 @@ use tokio::{
 use webhooks_client::{
     Api, CreatedSubscription, Delivery, Event, Execution, ExecutionStatus, Message, Stack,
 };
-use webhooks_domain::ids::{CustomerId, MessageId};
+use webhooks_domain::{
+    ids::{CustomerId, MessageId},
+    timestamp::Timestamp,
+};
 use webhooks_receiver::{Receiver, Request};
 
 /// The producer that the stack's rule matches by default.
@@ -251,4 +254,13 @@ impl Fixture {
         let delivery = message.delivery_to(&to.subscription.id).cloned();
         delivery.with_context(|| format!("no delivery to {}: {message:#?}", to.subscription.id))
     }
+}
+
+/// Waits until the next attempt of a delivery is due, for commands that look for overdue ones.
+pub(crate) async fn until_due(delivery: &Delivery) -> Result<()> {
+    let due_at = delivery.next_attempt_at.as_deref();
+    let due_at = due_at.context("the delivery has no next attempt")?;
+    let due_at = Timestamp::parse_rfc3339(due_at).context(due_at.to_owned())?;
+    sleep(due_at.since(SystemTime::now().into()) + Duration::from_millis(1)).await;
+    Ok(())
 }

@@ -4,23 +4,19 @@
 //! These tests pause the delivery queue, and take messages from queues that all tests share. So
 //! each test runs alone.
 
-use std::time::{Duration, SystemTime};
-
 use anyhow::{Context, Result};
 use aws_sdk_sqs::types::{Message, MessageAttributeValue};
 use http::StatusCode;
 use serde_json::{Value, json};
-use tokio::time::sleep;
 use webhooks_cli::Outcome;
 use webhooks_client::DeliveryStatus;
-use webhooks_domain::timestamp::Timestamp;
 use webhooks_receiver::Answer;
 
 use crate::command_line::webhooks;
 use crate::emulator::{
     pause_delivery, queue_bodies, queue_message_with, resume_delivery, tasks_are_acknowledged,
 };
-use crate::fixture::{ALL_ATTEMPTS, Fixture};
+use crate::fixture::{ALL_ATTEMPTS, Fixture, until_due};
 
 /// The part of a `dlq …` result that belongs to one queue.
 fn queue<'a>(result: &'a Value, name: &str) -> &'a Value {
@@ -183,10 +179,7 @@ mod alone {
                 queue_message_with(&test.stack, delivery_queue, subscription).await?;
             }
             purge(&test, delivery_queue).await?;
-            // The command finds overdue deliveries only, so the test waits until this one is overdue.
-            let due_at = delivery.next_attempt_at.as_deref().unwrap_or_default();
-            let due_at = Timestamp::parse_rfc3339(due_at).context("a failed attempt is retried")?;
-            sleep(due_at.since(SystemTime::now().into()) + Duration::from_millis(1)).await;
+            until_due(delivery).await?;
             anyhow::Ok(delivery.attempts.len())
         }
         .await;

@@ -17,7 +17,7 @@ use webhooks_receiver::Answer;
 
 use crate::command_line::webhooks;
 use crate::contract::create_table;
-use crate::fixture::{ALL_ATTEMPTS, ARRIVAL, Fixture};
+use crate::fixture::{ALL_ATTEMPTS, ARRIVAL, Fixture, until_due};
 use crate::permissions::assert_a_data_key_decrypts_for_its_purpose_only;
 
 /// The second stack. Its name has another prefix than the first stack's, because tests find the
@@ -46,7 +46,8 @@ async fn a_second_stack_continues_with_a_restored_table_and_its_secrets() -> Res
         let tried = |delivery: &Delivery| !delivery.attempts.is_empty();
         message.deliveries.len() == 3 && message.deliveries.iter().all(tried)
     };
-    test.api
+    let message = test
+        .api
         .message_when(&message_id, ARRIVAL, all_tried)
         .await?;
 
@@ -84,8 +85,10 @@ async fn a_second_stack_continues_with_a_restored_table_and_its_secrets() -> Res
     requests[1].verify(&well.secret)?;
     assert_ne!(requests[1].webhook_id(), message_id);
     // The wait in the table continues by itself. The lost queue message is replaced by `requeue`.
+    let lost = message.delivery_to(&queued.subscription.id);
+    until_due(lost.context("/queued")?).await?;
     let stack = file.to_str().context("a path that is no text")?;
-    webhooks(&["--stack-file", stack, "requeue", "--older-than", "1s"]).await?;
+    webhooks(&["--stack-file", stack, "requeue", "--older-than", "0s"]).await?;
     let api = second.api()?;
     let settled = |message: &Message| {
         let succeeded = |delivery: &Delivery| delivery.status == DeliveryStatus::Succeeded;

@@ -13,10 +13,10 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::artifacts::{Programs, Variant};
 use crate::bench::on_stack::OnStack;
 use crate::bench::own_time::OwnTime;
 use crate::node::Node;
+use crate::programs::{Programs, Variant};
 use crate::progress::{heading, note, print_result, step};
 use crate::tools::{ToolSet, Tools};
 use crate::workspace::Workspace;
@@ -107,7 +107,7 @@ impl Part {
         matches!(self, Self::Bill | Self::Counts)
     }
 
-    /// Returns true if it compares functions with the programs of [`Peers`].
+    /// Returns true if it compares functions with the programs of a [`Comparison`].
     fn has_peers(self) -> bool {
         matches!(
             self,
@@ -132,11 +132,12 @@ impl Part {
     }
 }
 
-/// The folders for the benchmark program.
+/// The folder and the programs that every part needs.
 struct Bench {
     folder: PathBuf,
     program: PathBuf,
-    released: Programs,
+    functions: Programs,
+    peers: Programs,
 }
 
 /// Builds, measures the chosen parts, and reports on all parts measured so far.
@@ -160,7 +161,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let parts = parts.map(|part| Ok((part, part.stack(options)?)));
     let parts = parts.collect::<Result<Vec<_>>>()?;
     let has_peers = parts.iter().any(|(part, _)| part.has_peers());
-    let peers = has_peers.then(|| bench.peers(workspace)).transpose()?;
+    let comparison = has_peers.then(|| Comparison::prepare(workspace, &bench.folder));
+    let comparison = comparison.transpose()?;
     let on_stack = parts.iter().any(|(_, stack)| stack.is_some());
     let tools = on_stack.then(|| Tools::install_shown(workspace, ToolSet::Local));
     let tools = tools.transpose()?;
@@ -171,11 +173,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         let part_started = Instant::now();
         let mut command = bench.command(workspace, options);
         command.arg(part.name());
-        let measured = match (stack, &tools, &peers) {
+        let measured = match (stack, &tools, &comparison) {
             (Some(stack), Some(tools), _) => {
-                stack.run(workspace, tools, &bench.released, &mut command)
+                stack.run(workspace, tools, &bench.functions, &mut command)
             }
-            (_, _, Some(peers)) if part.has_peers() => peers.run(&bench.folder, &mut command),
+            (_, _, Some(comparison)) if part.has_peers() => comparison.run(&bench, &mut command),
             _ if *part == Part::Patience => bench.run_patience(workspace, &mut command),
             _ => bench.run_portal(&mut command, &options.prices),
         };
@@ -200,8 +202,9 @@ fn functions_of(parts: &[Part]) -> Variant {
     }
 }
 
-/// The programs that some parts compare the functions with.
-struct Peers {
+/// What only the parts that compare need.
+struct Comparison {
+    measured: Programs,
     node: PathBuf,
 }
 
@@ -210,36 +213,26 @@ impl Bench {
     /// changes are built again.
     fn prepare(workspace: &Workspace, functions: Variant) -> Result<Self> {
         let folder = workspace.root().join("target/bench");
-        for name in ["functions", "measured", "peers", "work", "results"] {
+        for name in ["work", "results"] {
             let folder = folder.join(name);
             fs::create_dir_all(&folder)
                 .with_context(|| format!("making `{}`", folder.display()))?;
         }
         heading("building the measured programs; the first optimised build takes many minutes");
-        let released = Programs::build(workspace, functions)?;
-        released.copy_all(&folder.join("functions"))?;
+        let functions = Programs::build(workspace, functions)?;
         let peers = Programs::build(workspace, Variant::Peers)?;
-        peers.copy_all(&folder.join("peers"))?;
         Ok(Self {
             program: peers.path(BENCH)?.to_owned(),
             folder,
-            released,
+            functions,
+            peers,
         })
-    }
-
-    /// Builds the programs that only some parts need.
-    fn peers(&self, workspace: &Workspace) -> Result<Peers> {
-        let measured = Programs::build(workspace, Variant::Measured)?;
-        measured.copy_all(&self.folder.join("measured"))?;
-        let node = node(workspace, &self.folder.join("node"))?;
-        Ok(Peers { node })
     }
 
     /// Runs the part `portal`, which needs the functions only.
     fn run_portal(&self, command: &mut Command, prices: &Path) -> Result<()> {
-        for name in ["functions", "work"] {
-            command.arg(format!("--{name}")).arg(self.folder.join(name));
-        }
+        command.arg("--functions").arg(self.functions.folder());
+        command.arg("--work").arg(self.folder.join("work"));
         process::run(command.arg("--prices").arg(prices))
     }
 
@@ -279,14 +272,24 @@ impl Bench {
     }
 }
 
-impl Peers {
+impl Comparison {
+    fn prepare(workspace: &Workspace, folder: &Path) -> Result<Self> {
+        Ok(Self {
+            measured: Programs::build(workspace, Variant::Measured)?,
+            node: node(workspace, &folder.join("node"))?,
+        })
+    }
+
     /// Runs a part that compares.
-    fn run(&self, folder: &Path, command: &mut Command) -> Result<()> {
-        for name in ["functions", "measured", "peers", "work"] {
-            command.arg(format!("--{name}")).arg(folder.join(name));
-        }
+    fn run(&self, bench: &Bench, command: &mut Command) -> Result<()> {
+        command.arg("--functions").arg(bench.functions.folder());
+        command.arg("--measured").arg(self.measured.folder());
+        command.arg("--peers").arg(bench.peers.folder());
+        command.arg("--work").arg(bench.folder.join("work"));
         command.arg("--node").arg(&self.node);
-        command.arg("--scripts").arg(folder.join("node/bundle"));
+        command
+            .arg("--scripts")
+            .arg(bench.folder.join("node/bundle"));
         process::run(command)
     }
 }

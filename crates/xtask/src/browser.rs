@@ -9,8 +9,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::artifacts::{Programs, Variant};
 use crate::node::Node;
+use crate::programs::{Programs, Variant};
 use crate::progress::step;
 use crate::workspace::Workspace;
 use crate::{files, process};

@@ -5,8 +5,8 @@ use std::fs;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use crate::artifacts::Variant;
 use crate::parameters::Parameter;
+use crate::programs::Variant;
 use crate::progress::step;
 use crate::stack::Stack;
 use crate::workspace::Workspace;

@@ -5,8 +5,8 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use crate::artifacts::{Programs, Variant};
 use crate::parameters::Parameter;
+use crate::programs::{Programs, Variant};
 use crate::progress::{note, print_result, step};
 use crate::stack::Stack;
 use crate::workspace::Workspace;

@@ -1,9 +1,11 @@
-//! The text files of the checkout.
+//! The text files of the checkout, and files in general.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+
+use crate::process;
 
 /// A text file.
 #[derive(Debug)]
@@ -19,6 +21,14 @@ impl File {
     pub(crate) fn is(&self, extension: &str) -> bool {
         Path::new(&self.path).extension() == Some(extension.as_ref())
     }
+}
+
+/// Waits until no other command holds this lock. It ends when the file is dropped.
+pub(crate) fn lock(path: &Path) -> Result<fs::File> {
+    let file = process::create(path)?;
+    file.lock()
+        .with_context(|| format!("waiting for the lock `{}`", path.display()))?;
+    Ok(file)
 }
 
 /// Copies the files of a folder, without its folders, to another folder.

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 
-use crate::artifacts::{Programs, Variant};
 use crate::parameters::Parameter;
+use crate::programs::{Programs, Variant};
 use crate::progress::{note, step};
 use crate::stack::{self, Stack};
 use crate::tools::{ToolSet, Tools};

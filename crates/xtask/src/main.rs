@@ -49,6 +49,7 @@ mod parameters;
 mod pin;
 mod prepare;
 mod process;
+mod programs;
 mod progress;
 mod refusals;
 mod sam_build;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 
-use crate::artifacts::{Programs, Variant};
+use crate::programs::{Programs, Variant};
 use crate::progress::{heading, note, print_result};
 use crate::tools::{ToolSet, Tools};
 use crate::workspace::Workspace;

@@ -9,14 +9,14 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::artifacts::Programs;
 use crate::emulator::{self, Emulator, Gate};
 use crate::parameters::{self, Parameter};
-use crate::process;
+use crate::programs::Programs;
 use crate::progress::step;
 use crate::refusals::Refusals;
 use crate::tools::Tools;
 use crate::workspace::Workspace;
+use crate::{artifacts, process};
 
 /// The stack's name in the emulator.
 const STACK_NAME: &str = "webhooks";
@@ -180,7 +180,7 @@ impl Stack {
         port: Option<u16>,
         parameters: &[Parameter],
     ) -> Result<()> {
-        let template = programs.write_artifacts(&self.workspace, &self.folder.join("artifacts"))?;
+        let template = artifacts::write(&self.workspace, tools, programs, &self.folder)?;
         if let Some(emulator) = self.emulator() {
             ensure!(
                 port.is_none_or(|port| port == emulator.port()),
@@ -215,7 +215,7 @@ impl Stack {
         let Some(emulator) = self.emulator() else {
             bail!("no stack runs in `{}`", self.folder.display());
         };
-        let template = self.folder.join("artifacts/template.yaml");
+        let template = self.folder.join("template.yaml");
         self.deploy(tools, &emulator, &template, parameters)
     }
 

@@ -6,7 +6,7 @@
 //! its comments and its layout.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
@@ -93,15 +93,23 @@ fn text(node: &Yaml<'_>) -> Option<String> {
     }
 }
 
-/// Replaces each `CodeUri: .` of the template by the folder of that function's package under
-/// `functions`, and each relative `DefinitionUri` by a path below `root`.
-pub(crate) fn with_absolute_paths(template: &str, functions: &Path, root: &Path) -> Result<String> {
+/// Returns the archive of a function's package in the folder of all of them.
+pub(crate) fn archive(archives: &Path, package: &str) -> PathBuf {
+    archives.join(format!("{package}.zip"))
+}
+
+/// Replaces each `CodeUri: .` of the template by the archive of that function's package, and each
+/// relative `DefinitionUri` by a path below `root`.
+pub(crate) fn with_absolute_paths(template: &str, archives: &Path, root: &Path) -> Result<String> {
     let mut rewritten = String::with_capacity(template.len() + 1024);
     for line in lines(template) {
         let trimmed = line.text.trim();
         let indent = &line.text[..line.text.len() - line.text.trim_start().len()];
         let path = if trimmed == UNBUILT {
-            Some(("CodeUri", functions.join(package_name(line.logical_id)?)))
+            Some((
+                "CodeUri",
+                archive(archives, &package_name(line.logical_id)?),
+            ))
         } else {
             trimmed
                 .strip_prefix("DefinitionUri: ")
@@ -266,7 +274,7 @@ Resources:
     fn only_the_paths_of_code_and_definition_change() {
         let rewritten = with_absolute_paths(
             TEMPLATE,
-            Path::new("/out/functions"),
+            Path::new("/out/archives"),
             Path::new("/my checkout"),
         )
         .unwrap();
@@ -279,9 +287,9 @@ Resources:
         assert_eq!(
             changed,
             [
-                "      CodeUri: \"/out/functions/look-up-subscriptions\"",
+                "      CodeUri: \"/out/archives/look-up-subscriptions.zip\"",
                 "      DefinitionUri: \"/my checkout/statemachine/webhook-delivery.asl.json\"",
-                "      CodeUri: \"/out/functions/api\"",
+                "      CodeUri: \"/out/archives/api.zip\"",
             ]
         );
         assert_eq!(rewritten.lines().count(), TEMPLATE.lines().count());

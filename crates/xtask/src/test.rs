@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 
 use self::background::Background;
 pub(crate) use self::end_to_end::on_functions;
-use crate::artifacts::Variant;
+use crate::programs::Variant;
 use crate::progress::{heading, print_result};
 use crate::stack::Stack;
 use crate::workspace::{Package, Workspace};
@@ -91,6 +91,10 @@ impl Options {
     }
 }
 
+/// The parts that run beside others if all parts run. They mostly wait, so they take little from
+/// the others.
+const BACKGROUND: &[Part] = &[Part::Chaos, Part::Doctor];
+
 /// A finished part.
 struct Finished {
     part: Part,
@@ -123,20 +127,24 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn all(&mut self) -> Result<()> {
-        self.parts(&[Part::Unit, Part::Browser, Part::Express, Part::Standard])?;
-        let beside_doctor = [Part::Interpreter, Part::Contract];
-        if self.options.is_whole() {
-            // Its tests run one at a time and mostly wait, so it takes little from the others.
-            let started = Instant::now();
-            let doctor = Background::start(self.workspace, Part::Doctor)?;
-            let tested = self.parts(&beside_doctor);
-            self.finish(Part::Doctor, started, doctor.finish())?;
-            tested?;
-        } else {
-            self.parts(&beside_doctor)?;
-            self.parts(&[Part::Doctor])?;
+        self.parts(&[Part::Unit, Part::Browser])?;
+        let foreground = [
+            Part::Express,
+            Part::Standard,
+            Part::Interpreter,
+            Part::Contract,
+        ];
+        if !self.options.is_whole() {
+            self.parts(&foreground)?;
+            return self.parts(BACKGROUND);
         }
-        self.parts(&[Part::Chaos])
+        let background = Background::start(self.workspace, BACKGROUND);
+        let tested = self.parts(&foreground);
+        // After a failure too: nothing that this program started may go on.
+        for ended in background.finish()? {
+            self.finish(ended.part, ended.elapsed, ended.show())?;
+        }
+        tested
     }
 
     /// Runs those of the parts that are chosen.
@@ -145,17 +153,17 @@ impl Run<'_> {
             if self.options.includes(part) {
                 let started = Instant::now();
                 let tested = run_part(self.workspace, self.options, part);
-                self.finish(part, started, tested)?;
+                self.finish(part, started.elapsed(), tested)?;
             }
         }
         Ok(())
     }
 
     /// Notes the end of a part.
-    fn finish(&mut self, part: Part, started: Instant, tested: Result<()>) -> Result<()> {
+    fn finish(&mut self, part: Part, elapsed: Duration, tested: Result<()>) -> Result<()> {
         self.finished.push(Finished {
             part,
-            elapsed: started.elapsed(),
+            elapsed,
             passed: tested.is_ok(),
         });
         tested

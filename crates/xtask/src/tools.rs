@@ -1,15 +1,15 @@
 //! The pinned tools, installed below `target/tools` when first needed.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::process;
 use crate::progress::step;
 use crate::workspace::Workspace;
+use crate::{files, process};
 
 /// The oldest Python version that MiniStack supports.
 const OLDEST_PYTHON: (u32, u32) = (3, 10);
@@ -90,10 +90,8 @@ impl Tools {
     /// Installs the set unless it is already installed.
     pub(crate) fn install(workspace: &Workspace, set: ToolSet) -> Result<Self> {
         let folder = workspace.tools_dir();
-        fs::create_dir_all(&folder)?;
-        let lock = File::create(folder.join("lock"))?;
-        lock.lock()
-            .context("waiting for another installation of the tools")?;
+        // Another command may be installing them.
+        let _lock = files::lock(&folder.join("lock"))?;
         let venv = folder.join(set.name());
         if !Self::are_installed(workspace, set)? {
             let python = find_python()?;

@@ -9,21 +9,14 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 use super::{Options, Part, baseline, docs};
-use crate::artifacts::{COUNTED_PROFILE, Programs, Variant};
 use crate::process;
+use crate::programs::{COUNTED_PROFILE, Programs, Variant};
 use crate::progress::{heading, print_result};
 use crate::tools::{ToolSet, Tools};
 use crate::workspace::Workspace;
 
-/// The subfolders for programs of each kind, and for a run's files.
-const FOLDERS: [&str; 6] = [
-    "functions",
-    "measured",
-    "system-allocator",
-    "peers",
-    "work",
-    "results",
-];
+/// The subfolders of a run.
+const FOLDERS: [&str; 2] = ["work", "results"];
 
 /// Builds the counted programs, counts part by part, and judges or records the counts.
 pub(super) fn run(workspace: &Workspace, options: &Options, parts: &[Part]) -> Result<()> {
@@ -46,7 +39,6 @@ pub(super) fn run(workspace: &Workspace, options: &Options, parts: &[Part]) -> R
     }
     heading("building the counted programs; the first optimised build takes many minutes");
     let functions = Programs::build(workspace, Variant::Counted)?;
-    functions.copy_all(&folder.join("functions"))?;
     let counter = Programs::build(workspace, Variant::Counter)?;
     let command = || -> Result<Command> {
         let mut command = workspace.command(counter.path(super::BENCH)?);
@@ -63,7 +55,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options, parts: &[Part]) -> R
                 let tools = Tools::install_shown(workspace, ToolSet::Local)?;
                 stack.run(workspace, &tools, &functions, &mut measurement)
             }
-            None => on_stubs(workspace, &folder, &mut measurement),
+            None => on_stubs(workspace, &functions, &folder, &mut measurement),
         };
         print_result(part.name(), part_started.elapsed(), measured.is_ok());
         measured?;
@@ -88,18 +80,22 @@ pub(super) fn run(workspace: &Workspace, options: &Options, parts: &[Part]) -> R
 
 /// Counts programs with stubs. Two builds of the delivery function, and that of the programs for
 /// comparison, are only for this purpose.
-fn on_stubs(workspace: &Workspace, folder: &Path, command: &mut Command) -> Result<()> {
-    for (variant, name) in [
-        (Variant::CountedDelivery, "measured"),
-        (Variant::CountedAllocations, "system-allocator"),
-        (Variant::CountedPeers, "peers"),
+fn on_stubs(
+    workspace: &Workspace,
+    functions: &Programs,
+    folder: &Path,
+    command: &mut Command,
+) -> Result<()> {
+    command.arg("--functions").arg(functions.folder());
+    for (name, variant) in [
+        ("measured", Variant::CountedDelivery),
+        ("system-allocator", Variant::CountedAllocations),
+        ("peers", Variant::CountedPeers),
     ] {
-        Programs::build(workspace, variant)?.copy_all(&folder.join(name))?;
+        let programs = Programs::build(workspace, variant)?;
+        command.arg(format!("--{name}")).arg(programs.folder());
     }
-    for name in ["functions", "measured", "system-allocator", "peers", "work"] {
-        command.arg(format!("--{name}")).arg(folder.join(name));
-    }
-    process::run(command)
+    process::run(command.arg("--work").arg(folder.join("work")))
 }
 
 /// Returns the compiler's version and target.

@@ -6,10 +6,10 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::artifacts::Programs;
 use crate::emulator;
 use crate::parameters::Parameter;
 use crate::process;
+use crate::programs::Programs;
 use crate::progress::step;
 use crate::stack::Stack;
 use crate::tools::Tools;

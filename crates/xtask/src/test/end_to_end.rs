@@ -7,8 +7,8 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::{END_TO_END, Options, Part, flaky};
-use crate::artifacts::{Programs, Variant};
 use crate::parameters::Parameter;
+use crate::programs::{Programs, Variant};
 use crate::progress::{heading, step};
 use crate::stack::Stack;
 use crate::tools::{ToolSet, Tools};
@@ -191,15 +191,13 @@ pub(crate) fn on_functions(
 ) -> Result<()> {
     let run = &EndToEnd::VERIFIED;
     let (tools, mut programs) = prepare::tools_and_programs(workspace, Variant::Tested)?;
-    for (package, program) in functions {
-        programs.replace(&package, program);
-    }
     let options = Options {
         only: Vec::new(),
         filter: None,
         arguments: Vec::new(),
     };
     let stack = Stack::new(workspace, name);
+    programs.replace(functions, stack.folder().to_owned());
     on_stack(&stack, &tools, &programs, run.workflow_type, |stack| {
         test_stack(workspace, stack, run, &options, &[])
     })
