@@ -85,8 +85,8 @@ async fn a_second_stack_continues_with_a_restored_table_and_its_secrets() -> Res
     requests[1].verify(&well.secret)?;
     assert_ne!(requests[1].webhook_id(), message_id);
     // The wait in the table continues by itself. The lost queue message is replaced by `requeue`.
-    let lost = message.delivery_to(&queued.subscription.id);
-    until_due(lost.context("/queued")?).await?;
+    let waiting = message.delivery_to(&queued.subscription.id);
+    until_due(waiting.context("/queued")?).await?;
     let stack = file.to_str().context("a path that is no text")?;
     webhooks(&["--stack-file", stack, "requeue", "--older-than", "0s"]).await?;
     let api = second.api()?;

@@ -58,7 +58,7 @@ pub use deliveries::{
 pub use directory::Directory;
 pub use errors::{
     InsertOutcome, KeyServiceError, PublishError, QueueError, StoreError, WorkflowError,
-    WriteOutcome,
+    WriteOutcome, with_sources,
 };
 pub use exchanges::{ExchangeParts, ExchangeReader, FoundParts, MAX_EXCHANGE_PARTS};
 pub use portal_sessions::{

@@ -42,6 +42,7 @@ fn report(outcome: AttemptOutcome, at: Timestamp) -> Report {
         },
         changes: Vec::new(),
         warning: None,
+        health_failure: None,
     }
 }
 

@@ -43,18 +43,6 @@ fn lines<S>() -> fmt::Layer<S, JsonFields, Format<Json>> {
     fmt::layer().json().with_target(false).flatten_event(true)
 }
 
-/// Returns the text of an error with all its sources: `outer: inner: innermost`.
-pub fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{PipeReader, PipeWriter, Read, pipe};

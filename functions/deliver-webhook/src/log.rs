@@ -11,9 +11,22 @@ use webhooks_sqs::DeliveryTaskError;
 pub(crate) fn report(task: &DeliveryTask, trace: Option<&TraceHeader<'_>>, report: &Report) {
     let delivery = task.delivery;
     let trace = trace.map(|trace| trace.root);
-    if let Report::Attempted { changes, .. } = report {
+    if let Report::Attempted {
+        changes,
+        health_failure,
+        ..
+    } = report
+    {
         for &change in changes {
             health(task, change);
+        }
+        if let Some(error) = health_failure {
+            error!(
+                subscription.id = %delivery.subscription,
+                delivery.id = %delivery,
+                error,
+                "endpoint health could not be written; the next attempt observes it again",
+            );
         }
     }
     match report {

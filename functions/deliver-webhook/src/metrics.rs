@@ -158,6 +158,7 @@ mod tests {
             summary: summary(),
             changes: Vec::new(),
             warning: None,
+            health_failure: None,
         }
     }
 
@@ -226,6 +227,7 @@ mod tests {
             summary: summary(),
             changes: Vec::new(),
             warning: None,
+            health_failure: None,
         }]);
         assert_eq!(line["AttemptsSucceeded"], 1);
         assert!(line.get("Delivered").is_none());

@@ -133,6 +133,7 @@ mod tests {
             },
             changes: Vec::new(),
             warning: None,
+            health_failure: None,
         }
     }
 

@@ -63,3 +63,15 @@ pub enum WriteOutcome {
     /// Another write came first; nothing was written.
     Conflict,
 }
+
+/// Returns the text of an error with all its sources: `outer: inner: innermost`.
+pub fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -305,6 +305,7 @@ where
                 summary,
                 changes: Vec::new(),
                 warning: None,
+                health_failure: None,
             }),
         )
     }

@@ -239,6 +239,7 @@ mod tests {
             summary: summary(trigger),
             changes: Vec::new(),
             warning: None,
+            health_failure: None,
         }
     }
 

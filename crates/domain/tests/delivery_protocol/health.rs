@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use crate::stage::{Stage, schedule, stage_with};
-use webhooks_domain::deliver::Report;
+use webhooks_domain::deliver::{Recorded, Report};
+use webhooks_domain::delivery::{Attempt, DeliveryStatus, FailureReason, Verdict};
 use webhooks_domain::health::{
     FailingStep, Health, HealthChange, HealthPolicy, Warning, WarningStep,
 };
 use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::operational::{Kind, OperationalEvent};
 use webhooks_domain::outbound::EndpointUrl;
 use webhooks_domain::ports::{SubscriptionTable, WriteOutcome};
 use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
@@ -145,7 +147,7 @@ fn a_concurrent_change_by_a_user_overrides_the_observed_health() {
 }
 
 #[test]
-fn a_crash_before_the_health_is_written_costs_no_attempt_and_no_delivery() {
+fn an_attempt_is_reported_although_the_health_cannot_be_written() {
     let stage = stage();
     stage.backend.answer((0..4).map(|_| samples::response(500)));
     stage.run_first();
@@ -153,7 +155,22 @@ fn a_crash_before_the_health_is_written_costs_no_attempt_and_no_delivery() {
     let faults = std::iter::repeat_n(Fault::None, 4).chain([Fault::Before]);
     stage.backend.plant(faults);
     let message = stage.backend.receive().unwrap();
-    assert!(stage.handle(message).is_err());
+    let report = stage.handle(message).unwrap();
+    assert!(
+        matches!(
+            &report,
+            Report::Attempted {
+                attempt: Attempt { number: 2, .. },
+                verdict: Verdict::Ended(DeliveryStatus::Failed(FailureReason::AttemptsExhausted)),
+                recorded: Recorded::Written,
+                health_failure: Some(_),
+                ..
+            }
+        ),
+        "{report:#?}"
+    );
+    let event = OperationalEvent::of_report(&stage.ids[0], &report).unwrap();
+    assert_eq!(event.kind, Kind::DeliveryFailed);
     assert!(
         !stage.backend.clear_faults(),
         "the write of the health failed"

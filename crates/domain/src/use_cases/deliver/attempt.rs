@@ -13,7 +13,7 @@ use crate::outbound::{Credential, WebhookRequest, WebhookResponse, request_heade
 use crate::payload_shape::PayloadShape;
 use crate::ports::{
     Clock, DataKeyStore, DeliveryQueue, DeliveryTable, KeyService, QueueError, TokenEndpoint,
-    WebhookSender, WriteOutcome,
+    WebhookSender, WriteOutcome, with_sources,
 };
 use crate::read_shape::payload_shape;
 use crate::retry::Jitter;
@@ -127,13 +127,18 @@ where
         // Done after the record. Otherwise a crash after a 410 would hold this delivery instead of
         // ending it. An attempt that is not recorded is repeated, and is observed then. A test is
         // not observed.
-        let HealthEffects { changes, warning } = match recorded {
+        let observed = match recorded {
             Recorded::Written if !is_test => {
-                self.health_monitor
-                    .after(&self.table, due, observation, &verdict)
-                    .await?
+                let monitor = &self.health_monitor;
+                monitor.after(&self.table, due, observation, &verdict).await
             }
-            _ => HealthEffects::default(),
+            _ => Ok(HealthEffects::default()),
+        };
+        // The attempt is made and recorded, so its task must not return: its next run would find
+        // nothing to do, and nobody would hear of the attempt. The next attempt is observed again.
+        let (HealthEffects { changes, warning }, health_failure) = match observed {
+            Ok(effects) => (effects, None),
+            Err(error) => (HealthEffects::default(), Some(with_sources(&error))),
         };
         let warning = warning.map(|warning| {
             let endpoint = subscription.url.without_query();
@@ -147,6 +152,7 @@ where
             summary: delivery.into(),
             changes,
             warning,
+            health_failure,
         })
     }
 

@@ -26,6 +26,8 @@ pub enum Report {
         changes: Vec<HealthChange>,
         /// The warning to the endpoint's owner. Boxed, because nearly no attempt has one.
         warning: Option<Box<EndpointWarning>>,
+        /// The error if the endpoint's health could not be written.
+        health_failure: Option<String>,
     },
     /// The delivery was set to this status without an attempt.
     Settled(DeliveryStatus, DeliverySummary),
