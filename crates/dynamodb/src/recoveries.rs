@@ -45,6 +45,8 @@ struct RecoveryItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     paced_until: Option<Timestamp>,
     pages: u32,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_second_reading: bool,
     started_at: Timestamp,
     updated_at: Timestamp,
     expires_at: i64,
@@ -75,6 +77,7 @@ impl From<&Recovery> for RecoveryItem {
             place_message: progress.place.map(|place| place.message),
             paced_until: progress.paced_until,
             pages: progress.pages,
+            is_second_reading: progress.is_second_reading,
             started_at: recovery.started_at,
             updated_at: recovery.updated_at,
             expires_at: recovery.expires_at.as_secs(),
@@ -119,6 +122,7 @@ impl TryFrom<RecoveryItem> for Recovery {
                 place: place.map(|(at, message)| Place { at, message }),
                 paced_until: item.paced_until,
                 pages: item.pages,
+                is_second_reading: item.is_second_reading,
             },
             started_at: item.started_at,
             updated_at: item.updated_at,

@@ -294,6 +294,7 @@ pub fn recoveries(customer_id: &str) -> [Recovery; 2] {
             }),
             paced_until: Some(NOW),
             pages: 1,
+            is_second_reading: true,
         },
         version: 4,
         ..begun.clone()

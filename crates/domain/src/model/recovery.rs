@@ -270,7 +270,7 @@ impl fmt::Display for RecoveryStatus {
 /// The progress of a recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// The number of entries that were read.
+    /// The number of entries that were read. In a second reading only those that are queued count.
     pub examined: u64,
     /// The number of those that are sent, or cancelled if that is the recovery's kind.
     pub queued: u64,
@@ -282,6 +282,8 @@ pub struct Progress {
     pub paced_until: Option<Timestamp>,
     /// The number of pages that were begun.
     pub pages: u32,
+    /// True since the second reading of the list began, if there is one.
+    pub is_second_reading: bool,
 }
 
 impl Recovery {
@@ -298,6 +300,15 @@ impl Recovery {
             subscription: self.subscription_id,
             id: self.id,
         }
+    }
+
+    /// Returns true if the list must be read once more, from `range.until` on: the recovery follows a
+    /// change of its subscription. A run that read the subscription before the change may hold
+    /// a delivery while the list is read, and the list itself is eventually consistent.
+    ///
+    /// The range of any other recovery ends before the recovery starts.
+    pub fn must_read_again(&self) -> bool {
+        self.range.until > self.started_at && !self.progress.is_second_reading
     }
 
     /// The status now. If its workflow has been silent for too long, it has failed.

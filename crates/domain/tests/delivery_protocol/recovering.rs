@@ -124,7 +124,7 @@ impl Outage {
     }
 
     /// Runs a page as the workflow does, with retries.
-    fn page(&self, key: &RecoveryKey) -> Report {
+    pub(crate) fn page(&self, key: &RecoveryKey) -> Report {
         let run = || now(self.pages.run(key, self.stage.backend.time() + PAGE));
         run().or_else(|_| run()).or_else(|_| run()).unwrap()
     }

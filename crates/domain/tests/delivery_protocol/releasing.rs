@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use webhooks_domain::delivery::{CancelReason, DeliveryStatus, FailureReason};
+use webhooks_domain::delivery::{CancelReason, Delivery, DeliveryStatus, FailureReason};
+use webhooks_domain::health::Hold;
 use webhooks_domain::recover::RecoveriesError;
 use webhooks_domain::recovery::{HeldFate, Rate, Recovery, RecoveryStatus};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
@@ -209,12 +210,72 @@ fn the_rate_is_that_of_the_subscription() {
     assert_eq!(rate(Some(200)), Rate::MAX);
 }
 
+/// A delivery that becomes held after the first reading of the list, although it was created
+/// before: the run that holds it has read the subscription before the activation.
+fn held_late(outage: &Outage) -> Delivery {
+    let message = samples::message("acme", "late");
+    let late = Delivery {
+        status: samples::HELD,
+        expires_at: samples::NOW + Duration::from_hours(24 * 90),
+        ..samples::delivery(&message, outage.stage.ids[0].subscription)
+    };
+    outage.stage.backend.record_call(message, late.clone());
+    late
+}
+
+#[test]
+fn what_becomes_held_during_an_activation_is_in_its_recovery() {
+    for (fate, ended) in [
+        (HeldFate::Send, DeliveryStatus::Succeeded),
+        (HeldFate::Discard, DISCARDED),
+    ] {
+        let outage = held(3);
+        let recovery = outage.activate(fate).unwrap().unwrap();
+        let next_step = outage.page(&recovery.key()).next_step;
+        assert_eq!(next_step.wait_seconds, Hold::SETTLING.as_secs());
+        let late = held_late(&outage);
+        // A page that comes too early, as after a retry, leaves it to the next one.
+        outage.page(&recovery.key());
+        assert_eq!(outage.stage.delivery_of(late.id).status, samples::HELD);
+        outage.run(&recovery.key());
+        outage.stage.drain();
+        assert_eq!(outage.stage.delivery_of(late.id).status, ended);
+        let recovery = outage.recovery(&recovery.key());
+        assert_eq!(recovery.status, RecoveryStatus::Succeeded);
+        assert_eq!(counts(&recovery), (5, 4, 1), "nothing is counted twice");
+    }
+}
+
+#[test]
+fn a_later_change_decides_itself_about_what_is_held() {
+    let outage = held(3);
+    let recovery = outage.activate(HeldFate::Send).unwrap().unwrap();
+    outage.page(&recovery.key());
+    let late = held_late(&outage);
+    let second = Duration::from_secs(1);
+    outage
+        .stage
+        .backend
+        .set_now(outage.stage.backend.time() + second);
+    // Paused and active again, and this time it keeps what is held.
+    outage.stage.change(outage.stage.ids[0], |subscription| {
+        subscription.updated_at = recovery.started_at + second;
+    });
+    outage.run(&recovery.key());
+    outage.stage.drain();
+    assert_eq!(outage.stage.delivery_of(late.id).status, samples::HELD);
+    let ended = outage.recovery(&recovery.key());
+    assert_eq!(ended.status, RecoveryStatus::Succeeded);
+    assert_eq!(outage.requests().len(), 3);
+}
+
 #[test]
 fn a_delivery_of_a_later_pause_is_not_in_the_range() {
     let outage = held(1);
     let recovery = outage.activate(HeldFate::Send).unwrap().unwrap();
     assert_eq!(recovery.range.since, outage.subscription().created_at);
-    assert_eq!(recovery.range.until, outage.stage.backend.time());
+    let settled_at = outage.stage.backend.time() + Hold::SETTLING;
+    assert_eq!(recovery.range.until, settled_at);
     outage
         .stage
         .backend

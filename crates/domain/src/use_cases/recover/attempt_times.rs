@@ -50,11 +50,14 @@ impl AttemptTimes {
 
     /// The time that the workflow must wait before the next page, in whole seconds.
     pub(super) fn wait_seconds(&self, now: Timestamp) -> u64 {
-        let left = self.next.since(now).as_millis().div_ceil(1_000);
-        u64::try_from(left)
-            .unwrap_or(u64::MAX)
-            .clamp(1, Self::AHEAD.as_secs())
+        seconds_until(self.next, now).clamp(1, Self::AHEAD.as_secs())
     }
+}
+
+/// The time until then, in whole seconds, rounded up.
+pub(super) fn seconds_until(time: Timestamp, now: Timestamp) -> u64 {
+    let left = time.since(now).as_millis().div_ceil(1_000);
+    u64::try_from(left).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::attempt_times::AttemptTimes;
+use super::attempt_times::{AttemptTimes, seconds_until};
 use super::select::{Finding, SelectError, Selection};
 use crate::delivery::{Delivery, DueEntry, Reopening};
 use crate::due::{GRACE, LongestQueueDelay, NextAttempt, OVERDUE_AFTER};
@@ -54,6 +54,14 @@ impl NextStep {
         more: false,
         wait_seconds: 0,
     };
+
+    /// Another page at this time.
+    fn at(time: Timestamp, now: Timestamp) -> Self {
+        Self {
+            more: true,
+            wait_seconds: seconds_until(time, now),
+        }
+    }
 }
 
 /// The result of a page.
@@ -145,8 +153,19 @@ where
         let mut progress = recovery.progress;
         progress.pages += 1;
         let mut times = AttemptTimes::new(recovery.per_second, progress.paced_until, clock.now());
+        let settled_at = recovery.range.until;
         loop {
             let now = clock.now();
+            if progress.is_second_reading {
+                // A later change decides itself about what it finds held.
+                if subscription.updated_at > recovery.started_at {
+                    self.end(&recovery, RecoveryStatus::Succeeded).await?;
+                    return Ok(NextStep::DONE);
+                }
+                if now < settled_at {
+                    return Ok(NextStep::at(settled_at, now));
+                }
+            }
             times.catch_up(now);
             let room = times.room().min(PART);
             if room == 0 || now >= end {
@@ -161,7 +180,11 @@ where
                 .await?;
             progress.count(&list.entries, queued);
             progress.paced_until = Some(times.next());
-            let status = if list.has_more {
+            let reads_again = !list.has_more && recovery.must_read_again();
+            if reads_again {
+                progress = progress.from_the_beginning();
+            }
+            let status = if list.has_more || reads_again {
                 RecoveryStatus::Running
             } else {
                 RecoveryStatus::Succeeded
@@ -320,9 +343,23 @@ struct Written {
 }
 
 impl Progress {
-    /// Counts a part: these entries, of which `queued` are sent or discarded.
+    /// The progress at the beginning of the second reading.
+    fn from_the_beginning(self) -> Self {
+        Self {
+            place: None,
+            is_second_reading: true,
+            ..self
+        }
+    }
+
+    /// Counts a part: these entries, of which `queued` are sent or discarded. The second reading
+    /// finds the others again, and does not count them again.
     fn count(&mut self, found: &[Found], queued: u64) {
-        let examined = found.len() as u64;
+        let examined = if self.is_second_reading {
+            queued
+        } else {
+            found.len() as u64
+        };
         self.examined += examined;
         self.queued += queued;
         self.skipped += examined - queued;

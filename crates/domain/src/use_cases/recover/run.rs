@@ -7,6 +7,7 @@ use ring::rand::SystemRandom;
 use super::count::{Count, CountBudget, count};
 use super::page::PART;
 use crate::delivery::DeliveryStatus;
+use crate::health::Hold;
 use crate::ids::{CustomerId, RecoveryId, SubscriptionId};
 use crate::paging::Window;
 use crate::ports::{
@@ -131,6 +132,13 @@ where
             HeldFate::Keep => return Ok(None),
         };
         let planned = self.plan_release(subscription, kind);
+        let planned = Recovery {
+            range: Range {
+                until: planned.range.until + Hold::SETTLING,
+                ..planned.range
+            },
+            ..planned
+        };
         let first = Recovery {
             id: RecoveryId::of_change(
                 &subscription.customer_id,
