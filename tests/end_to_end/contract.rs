@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, BillingMode, GlobalSecondaryIndex};
 use serde_dynamo::Item;
 use webhooks_domain::catalogue::MAX_TYPES;
@@ -12,7 +13,9 @@ use webhooks_domain::delivery::{Delivery, DeliveryStatus};
 use webhooks_domain::due::{NextAttempt, Shard};
 use webhooks_domain::message::Message;
 use webhooks_domain::paging::{Order, Window};
-use webhooks_domain::ports::{Directory, DueIndex, RecoveryTable, ResendTable};
+use webhooks_domain::ports::{
+    CustomerData, CustomerPart, Directory, DueIndex, RecoveryTable, ResendTable,
+};
 use webhooks_dynamodb::item::{delivery_item, message_item};
 use webhooks_dynamodb::{DynamoStore, Segment};
 use webhooks_testkit::{contract, samples};
@@ -56,6 +59,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
         contract::tokens(store, salt).await;
         contract::customers(store, salt).await;
         contract::expired_deliveries(store, salt, put).await;
+        contract::lists_behind_expired_entries(store, salt, put).await;
         contract::deliveries(store, salt, put).await;
         contract::due_index(store, salt, put).await;
         contract::reopening(store, salt, put).await;
@@ -69,6 +73,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     contract::recovery_sources(&store, "acme", put).await;
     contract::calls(&store, "calls").await;
     contract::data_keys(&store).await;
+    a_deletion_goes_on_when_its_notes_are_full(&client, &store).await;
     unreadable_items_block_no_list(&client, &store).await;
 
     client
@@ -77,6 +82,37 @@ async fn the_table_keeps_the_promises_of_the_ports() {
         .send()
         .await
         .unwrap();
+}
+
+/// A customer whose item has no room for further ids of subscriptions: each leaves nothing.
+async fn a_deletion_goes_on_when_its_notes_are_full(client: &Client, store: &DynamoStore) {
+    const NOTED: u32 = 10_001;
+    let text = |value: &str| AttributeValue::S(value.to_owned());
+    let put = async |item: [(&str, AttributeValue); 3]| {
+        let put = client.put_item().table_name(TABLE);
+        let item = item.map(|(name, value)| (name.to_owned(), value));
+        put.set_item(Some(item.into())).send().await.unwrap();
+    };
+    let noted = (0..NOTED).map(|number| Blob::new(u128::from(number).to_be_bytes()));
+    put([
+        ("pk", text("CUSTOMERS")),
+        ("sk", text("full")),
+        ("deletedSubscriptions", AttributeValue::Bs(noted.collect())),
+    ])
+    .await;
+    let customer = samples::customer("full");
+    let id = samples::subscription_id(7);
+    let version = format!("VERSION#{id}#00000000000000000001");
+    let owned = format!("SUBSCRIPTION#{id}");
+    let (partition, limiter) = ("CUSTOMER#full", "LIMITER");
+    for (pk, sk) in [(partition, version.as_str()), (&owned, limiter)] {
+        put([("pk", text(pk)), ("sk", text(sk)), ("any", text("thing"))]).await;
+    }
+    let part = CustomerPart::Subscriptions;
+    assert_eq!(store.delete_some(&customer, part).await.unwrap(), 2);
+    assert_eq!(store.delete_some(&customer, part).await.unwrap(), 0);
+    let part = CustomerPart::OfSubscription(id);
+    assert_eq!(store.delete_some(&customer, part).await.unwrap(), 0);
 }
 
 /// Sets the number of event types in the catalogue.

@@ -87,6 +87,10 @@ fn the_in_memory_backend_passes_the_contract_suites() {
     contract::expired_deliveries(&backend, "acme", put)
         .now_or_never()
         .unwrap();
+    let put = async |message, delivery| backend.record_call(message, delivery);
+    contract::lists_behind_expired_entries(&backend, "acme", put)
+        .now_or_never()
+        .unwrap();
     contract::expired_recoveries(&backend, "acme")
         .now_or_never()
         .unwrap();

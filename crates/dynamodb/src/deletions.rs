@@ -35,6 +35,10 @@ pub(crate) const ENTER: &str = "dueShard = :shard, sweepAt = :at";
 /// The subscriptions that were deleted with the customer, as binary ids.
 const DELETED_SUBSCRIPTIONS: &str = "deletedSubscriptions";
 
+/// The largest number of these subscriptions before the last addition: more than a customer can
+/// have at a time, and far from the largest item. (An id takes 17 bytes.)
+const MAX_NOTED: u64 = 10_000;
+
 /// The number of items in one read.
 const PAGE: i32 = 100;
 /// The number of messages in one read. Each has a partition with its deliveries.
@@ -93,8 +97,15 @@ impl CustomerData for DynamoStore {
         match part {
             CustomerPart::Subscriptions => {
                 let keys = self.some_keys(customer_partition(id)).await?;
-                self.note_subscriptions(id, &keys).await?;
-                self.delete_keys(keys).await
+                let subscriptions = subscriptions_of(&keys);
+                let mut deleted = 0;
+                if !self.note_subscriptions(id, &subscriptions).await? {
+                    // Nobody will look for their items once their keys are deleted.
+                    for subscription in &subscriptions {
+                        deleted += self.delete_subscription(subscription).await?;
+                    }
+                }
+                Ok(deleted + self.delete_keys(keys).await?)
             }
             CustomerPart::OfSubscription(subscription) => {
                 self.delete_partition(subscription_partition(&subscription))
@@ -139,34 +150,56 @@ impl CustomerData for DynamoStore {
     }
 }
 
+/// The subscriptions of these keys. One that was deleted before has left its former requests.
+fn subscriptions_of(keys: &[Key]) -> BTreeSet<SubscriptionId> {
+    let of = |key: &Key| match key.subscription_id() {
+        Ok((_, subscription)) => Some(subscription),
+        Err(_) => key
+            .former_version()
+            .ok()
+            .map(|(subscription, _)| subscription),
+    };
+    keys.iter().filter_map(of).collect()
+}
+
 impl DynamoStore {
-    /// Notes the subscriptions of these keys in the customer's item.
-    async fn note_subscriptions(&self, id: &CustomerId, keys: &[Key]) -> Result<(), StoreError> {
-        // A subscription that was deleted before has left its former requests.
-        let ids = keys.iter().filter_map(|key| match key.subscription_id() {
-            Ok((_, subscription)) => Some(subscription),
-            Err(_) => key
-                .former_version()
-                .ok()
-                .map(|(subscription, _)| subscription),
-        });
-        // A set has no member twice.
-        let ids: BTreeSet<_> = ids.collect();
-        let ids: Vec<_> = ids.iter().map(|id| Blob::new(id.to_bytes())).collect();
-        if ids.is_empty() {
-            return Ok(());
+    /// Notes subscriptions in the customer's item, so that a later run finds what an attempt writes
+    /// that began before. Returns false if the item is full: then there are so many because they
+    /// were deleted over months, and attempts for most of them ended long ago.
+    async fn note_subscriptions(
+        &self,
+        id: &CustomerId,
+        subscriptions: &BTreeSet<SubscriptionId>,
+    ) -> Result<bool, StoreError> {
+        if subscriptions.is_empty() {
+            return Ok(true);
         }
+        let ids = subscriptions.iter().map(|id| Blob::new(id.to_bytes()));
         let result = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(to_attributes(&Key::customer(id))))
             .update_expression(format!("ADD {DELETED_SUBSCRIPTIONS} :ids"))
-            .condition_expression(PRESENT)
-            .expression_attribute_values(":ids", AttributeValue::Bs(ids))
+            .condition_expression(format!(
+                "{PRESENT} AND (attribute_not_exists({DELETED_SUBSCRIPTIONS}) \
+                 OR size({DELETED_SUBSCRIPTIONS}) <= :most)"
+            ))
+            .expression_attribute_values(":ids", AttributeValue::Bs(ids.collect()))
+            .expression_attribute_values(":most", number(MAX_NOTED))
             .send()
             .await;
-        write_outcome(result, "note deleted subscriptions").map(|_| ())
+        Ok(write_outcome(result, "note deleted subscriptions")? == WriteOutcome::Written)
+    }
+
+    async fn delete_subscription(&self, id: &SubscriptionId) -> Result<u64, StoreError> {
+        let mut deleted = 0;
+        loop {
+            match self.delete_partition(subscription_partition(id)).await? {
+                0 => return Ok(deleted),
+                some => deleted += some,
+            }
+        }
     }
 
     /// Deletes some messages. A message is deleted after everything else in its partition, because

@@ -207,21 +207,33 @@ impl DynamoStore {
     }
 }
 
-/// The first page of a query in which `read` finds anything, and `true` if there is more. So a page
-/// whose items are all filtered or left out does not end a list.
+/// The first items of a query that `read` finds, at most as many as the query's limit, and `true` if
+/// there is more. So a page whose items are all filtered or left out does not end a list.
+///
+/// DynamoDB applies the limit before the filter, and deletes expired items only days later. So the
+/// pages grow, up to the largest of 1 MB: otherwise a list that begins with a million expired items
+/// would take minutes.
 pub(crate) async fn query_some<T>(
-    query: QueryFluentBuilder,
+    mut query: QueryFluentBuilder,
     mut start: Option<AttributeMap>,
     mut read: impl FnMut(AttributeMap) -> Option<T>,
 ) -> Result<(Vec<T>, bool), SdkError<QueryError>> {
+    /// The factor by which a page grows after an empty one.
+    const GROWTH: i32 = 10;
+    let most = query.get_limit().map(i32::unsigned_abs);
     loop {
         let output = query.clone().set_exclusive_start_key(start).send().await?;
         let items = output.items.unwrap_or_default().into_iter();
-        let found: Vec<T> = items.filter_map(&mut read).collect();
+        let mut found: Vec<T> = items.filter_map(&mut read).collect();
         start = output.last_evaluated_key;
         if start.is_none() || !found.is_empty() {
-            return Ok((found, start.is_some()));
+            let most = most.map_or(usize::MAX, |most| most as usize);
+            let has_more = start.is_some() || found.len() > most;
+            found.truncate(most);
+            return Ok((found, has_more));
         }
+        let larger = query.get_limit().map(|limit| limit.saturating_mul(GROWTH));
+        query = query.set_limit(larger);
     }
 }
 

@@ -29,7 +29,7 @@ pub use catalogue::{catalogue, catalogue_bound, catalogue_summaries};
 pub use customers::customers;
 pub use deletion::deletion;
 pub use exchanges::exchanges;
-pub use expiry::{expired_deliveries, expired_recoveries};
+pub use expiry::{expired_deliveries, expired_recoveries, lists_behind_expired_entries};
 pub use holds::{holds, resuming};
 pub use limiter::limiters;
 pub use lists::lists;

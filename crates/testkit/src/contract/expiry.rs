@@ -6,7 +6,7 @@ use std::time::Duration;
 use webhooks_domain::delivery::{Delivery, DeliveryStatus, DueEntry, FailureReason, Verdict};
 use webhooks_domain::due::NextAttempt;
 use webhooks_domain::message::Message;
-use webhooks_domain::paging::{Order, Window};
+use webhooks_domain::paging::{MessageEntry, Order, Window};
 use webhooks_domain::ports::{
     DeliveryTable, Directory, InsertOutcome, RecoveryTable, ResendTable, WriteOutcome,
 };
@@ -143,6 +143,55 @@ where
         [],
         "the new delivery has no attempt yet"
     );
+}
+
+/// A list that begins with many expired entries shows all others once, page by page. The store's
+/// clock must show [`samples::NOW`].
+pub async fn lists_behind_expired_entries<S: Directory>(
+    store: &S,
+    salt: &str,
+    put: impl AsyncFn(Message, Delivery),
+) {
+    const EXPIRED: u64 = 12;
+    let salt = &format!("{salt}-behind");
+    let mut expected = Vec::new();
+    for number in 0..EXPIRED + 5 {
+        let message = samples::message(salt, &number.to_string());
+        let delivery = Delivery {
+            created_at: DUE + Duration::from_secs(number),
+            expires_at: if number < EXPIRED {
+                samples::NOW
+            } else {
+                SWEEP
+            },
+            ..samples::delivery(&message, samples::subscription_id(0xe3))
+        };
+        if number >= EXPIRED {
+            expected.push(message.id);
+        }
+        put(message, delivery).await;
+    }
+    let (mut after, mut listed) = (None, Vec::new());
+    loop {
+        let window = Window {
+            since: None,
+            until: None,
+            order: Order::OldestFirst,
+            after,
+            limit: 2,
+        };
+        let page = store.messages_of(&samples::customer(salt), &window).await;
+        let page = page.expect("answers");
+        assert!(page.entries.len() <= 2, "{}", page.entries.len());
+        after = page.entries.last().map(MessageEntry::place);
+        listed.extend(page.entries.into_iter().map(|entry| entry.id));
+        if !page.has_more {
+            break;
+        }
+    }
+    listed.sort();
+    expected.sort();
+    assert_eq!(listed, expected);
 }
 
 /// Expiry of recoveries. The store's clock must show [`samples::NOW`].
