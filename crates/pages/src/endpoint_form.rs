@@ -151,9 +151,8 @@ impl EndpointForm {
     pub fn patch(&self, before: Option<&Subscription>) -> Result<SubscriptionPatch, FormProblem> {
         let was = before.map(Self::of);
         let changed = |field: fn(&Self) -> &str| {
-            // The ends of a text do not survive a form.
-            let (new, old) = (field(self), was.as_ref().map_or("", field).trim());
-            (new != old).then_some(new)
+            let (new, old) = (field(self), was.as_ref().map_or("", field));
+            (new != read::unedited(old)).then_some(new)
         };
         let mut patch = SubscriptionPatch {
             url: changed(|form| &form.url)

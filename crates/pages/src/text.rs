@@ -23,10 +23,11 @@ pub fn visible_lines(text: &str) -> Cow<'_, str> {
 }
 
 /// The content of a field that a form sends back. Only control characters are replaced, which no
-/// field accepts; other characters must come back as they are.
+/// field accepts; other characters must come back as they are. The ends of lines do, except that a
+/// browser writes all of them in the same way.
 pub(crate) fn editable(text: &str) -> Cow<'_, str> {
     replaced(text, |letter| {
-        !matches!(letter, '\n' | '\t') && letter.is_control()
+        !matches!(letter, '\n' | '\r' | '\t') && letter.is_control()
     })
 }
 
@@ -104,6 +105,7 @@ mod tests {
     #[test]
     fn a_form_sends_back_the_text_that_it_got() {
         assert_eq!(editable("a\u{202e}\n\tb"), "a\u{202e}\n\tb");
+        assert_eq!(editable("a\r\nb"), "a\r\nb");
         assert_eq!(editable("a\u{1b}"), "a⟨U+001B⟩");
     }
 }

@@ -9,7 +9,7 @@ use html5ever::{ParseOpts, parse_document};
 use markup5ever_rcdom::{Handle, NodeData, RcDom};
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
-use webhooks_api_types::{AuthenticationType, Subscription, SubscriptionPatch};
+use webhooks_api_types::{AuthenticationType, Subscription, SubscriptionPatch, Transform};
 use webhooks_pages::endpoint::{Draft, form_page};
 use webhooks_pages::endpoint_form::EndpointForm;
 
@@ -129,6 +129,28 @@ fn a_rendered_form_that_was_not_edited_changes_nothing() {
         let before = with(authentication.as_ref());
         let patch = sent_back(&before).patch(Some(&before)).unwrap();
         assert_eq!(patch, SubscriptionPatch::default(), "{authentication:?}");
+    }
+}
+
+/// The API accepts each of these ends of lines, and keeps them.
+#[test]
+fn every_end_of_a_line_survives_a_form_that_was_not_edited() {
+    for end in ["\n", "\r\n", "\r"] {
+        let mut before = with(None);
+        let filter = format!("{end}{{{end}\"total\": [1]}}{end}");
+        before.filter = Some(serde_json::from_str(&filter).unwrap());
+        before.transform = Some(Transform {
+            paths: [("id".to_owned(), "order.id".to_owned())].into(),
+            template: format!("Order <id>{end}{end}\tshipped"),
+        });
+        before.content_type = Some("text/plain".to_owned());
+        let patch = sent_back(&before).patch(Some(&before)).unwrap();
+        assert_eq!(patch, SubscriptionPatch::default(), "{end:?}");
+        let mut form = sent_back(&before);
+        form.description = "ours".to_owned();
+        let patch = form.patch(Some(&before)).unwrap();
+        let patch = serde_json::to_value(patch).unwrap();
+        assert_eq!(patch, json!({"description": "ours"}), "{end:?}");
     }
 }
 

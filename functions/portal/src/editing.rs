@@ -3,7 +3,7 @@
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use lambda_http::Request;
 use lambda_http::http::{HeaderValue, StatusCode};
-use ring::digest::{SHA256, digest};
+use ring::hmac::{self, HMAC_SHA256, Key};
 use ring::rand::{SecureRandom, SystemRandom};
 use webhooks_api_types as api;
 use webhooks_domain::portal_access::{Access, CustomerScope};
@@ -207,9 +207,13 @@ fn random_name() -> String {
 }
 
 /// The idempotency key of a form with these fields. A form that was changed is another request.
+///
+/// The key is stored, and the fields may contain a weak secret. So their hash needs the form's name
+/// as its key, which is random and stored nowhere.
 fn once(name: &str, fields: &api::SubscriptionPatch) -> Option<HeaderValue> {
     let name = u128::from_str_radix(name, 16).ok()?;
     let fields = serde_json::to_vec(fields).ok()?;
-    let digest = BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, &fields));
-    HeaderValue::try_from(format!("portal-{name:032x}-{digest}")).ok()
+    let tag = hmac::sign(&Key::new(HMAC_SHA256, &name.to_be_bytes()), &fields);
+    let tag = BASE64_URL_SAFE_NO_PAD.encode(tag);
+    HeaderValue::try_from(format!("portal-{tag}")).ok()
 }

@@ -10,6 +10,7 @@ use webhooks_api_types::{
 
 use super::{Button, EndpointForm, RetryForm, RetryKind};
 use crate::problem::FormProblem;
+use crate::text::editable;
 
 impl EndpointForm {
     /// Reads the body of a request, `application/x-www-form-urlencoded`. Unknown fields, such as
@@ -117,10 +118,18 @@ impl RetryForm {
     }
 }
 
-/// A text as a form gives it: browsers send each line with a carriage return, and the ends of a text
-/// do not survive.
-pub(super) fn entered(text: &str) -> String {
-    text.replace("\r\n", "\n").trim().to_owned()
+/// A text as a form gives it: browsers end each line in the same way, and the ends of a text do not
+/// survive.
+fn entered(text: &str) -> String {
+    text.replace("\r\n", "\n")
+        .replace('\r', "\n")
+        .trim()
+        .to_owned()
+}
+
+/// What a form gives for this content of a field if nobody edits it.
+pub(super) fn unedited(content: &str) -> String {
+    entered(&editable(content))
 }
 
 /// Lines `name: value`. Names are in lower case, as in the API's answers.

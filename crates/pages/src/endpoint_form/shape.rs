@@ -48,7 +48,7 @@ impl ShapeForm {
         before: Option<&Self>,
     ) -> Result<(), FormProblem> {
         let changed =
-            |field: fn(&Self) -> &str| field(self) != read::entered(before.map_or("", field));
+            |field: fn(&Self) -> &str| field(self) != read::unedited(before.map_or("", field));
         if changed(|form| &form.fields) {
             patch.payload_fields = match read::pointers(&self.fields) {
                 none if none.is_empty() => Nullable::Null,
