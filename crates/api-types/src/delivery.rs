@@ -194,7 +194,8 @@ pub struct DeliveryWithBody {
     /// The text that is signed and sent, the same bytes on every attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
-    /// Why there is no body: what of its message cannot be read.
+    /// Why there is no body: what of its message cannot be read, or that it is too long for an
+    /// answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_problem: Option<String>,
 }

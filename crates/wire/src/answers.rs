@@ -14,6 +14,7 @@ use webhooks_domain::delivery::{
 };
 use webhooks_domain::health::Health;
 use webhooks_domain::manage::ActiveSecret;
+use webhooks_domain::message::json_string_len;
 use webhooks_domain::outbound::authentication::ClientAuthentication;
 use webhooks_domain::outbound::{
     AttemptOutcome, EndpointAuthentication, Method, ResponseHeaders, ShownRequest, Timings,
@@ -326,6 +327,10 @@ pub fn subscription_page(page: SubscriptionPage) -> api::SubscriptionPage {
     }
 }
 
+/// The longest body that is shown, in JSON. Lambda gives back 6 MB at most, in which each quote of
+/// this JSON takes two bytes, and the answers of the attempts need room too.
+const MAX_BODY_BYTES: usize = 1_250_000;
+
 /// A delivery with the body of its requests, or the reason why there is none.
 ///
 /// `exchanges` are those of its attempts, in the same order; empty if they are not read.
@@ -338,9 +343,18 @@ pub fn delivery_with_body(
         Err(unreadable) => return api::Shown::Broken(broken(unreadable)),
     };
     // Events are JSON texts, and so is what is made of them.
-    let text = |body: Vec<u8>| String::from_utf8_lossy(&body).into_owned();
-    let (body, body_problem) = match body {
-        Ok(body) => (Some(text(body)), None),
+    let text = |body: Vec<u8>| {
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let bytes = json_string_len(&text);
+        if bytes > MAX_BODY_BYTES {
+            return Err(format!(
+                "is too long for this answer: {bytes} bytes in JSON, at most {MAX_BODY_BYTES}"
+            ));
+        }
+        Ok(text)
+    };
+    let (body, body_problem) = match body.and_then(text) {
+        Ok(body) => (Some(body), None),
         Err(problem) => (None, Some(problem)),
     };
     api::Shown::whole(api::DeliveryWithBody {

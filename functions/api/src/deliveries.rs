@@ -73,7 +73,9 @@ async fn show_message(
         }
         Ok(_) | Err(_) => return Err(not_found()),
     };
-    Ok(Json(api::Shown::whole(lists::message(page))))
+    Ok(Json(api::Shown::whole(lists::message(
+        page.within_an_answer(),
+    ))))
 }
 
 /// Read a delivery

@@ -29,7 +29,7 @@ use std::time::Duration;
 use crate::due::OVERDUE_AFTER;
 use crate::event_type::EventType;
 use crate::ids::{CustomerId, DeliveryId};
-use crate::message::Message;
+use crate::message::{Message, json_string_len};
 use crate::outbound::{AttemptOutcome, ResponseHeaders, Timings};
 use crate::payload_format::PayloadFormat;
 use crate::timestamp::Timestamp;
@@ -227,6 +227,23 @@ pub struct Attempt {
 impl Delivery {
     /// The largest number of attempts of a delivery, including those of all resends.
     pub const MAX_ATTEMPTS: u32 = 100;
+
+    /// An upper bound of the bytes that it takes in an answer of the API.
+    ///
+    /// Lambda gives back the answer as a string in JSON, so that each quote of the answer's own JSON
+    /// takes two bytes.
+    pub fn shown_bytes(&self) -> usize {
+        /// Without foreign texts. About half of it is taken.
+        const DELIVERY: usize = 1_500;
+        const ATTEMPT: usize = 1_000;
+        let of_attempt = |attempt: &Attempt| {
+            let texts = [&attempt.response_excerpt, &attempt.error];
+            let texts = texts.into_iter().flatten().map(String::as_str);
+            let texts = texts.chain(attempt.response_headers.iter().map(|(_, value)| value));
+            ATTEMPT + 2 * texts.map(json_string_len).sum::<usize>()
+        };
+        DELIVERY + self.attempts.iter().map(of_attempt).sum::<usize>()
+    }
 
     /// The number of recorded attempts.
     pub fn attempts_made(&self) -> u32 {

@@ -175,7 +175,7 @@ impl std::fmt::Debug for Payload {
 }
 
 /// The length of a text inside a JSON string, without the surrounding quotes.
-fn json_string_len(text: &str) -> usize {
+pub fn json_string_len(text: &str) -> usize {
     let escaped = |byte| match byte {
         b'"' | b'\\' | b'\x08' | b'\t' | b'\n' | b'\x0c' | b'\r' => 2,
         0..=0x1f => "\\u0000".len(),

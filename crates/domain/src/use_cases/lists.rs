@@ -16,7 +16,7 @@ use crate::broken::Readable;
 use crate::delivery::Delivery;
 use crate::event_type::EventTypePattern;
 use crate::ids::{CustomerId, DeliveryId, SubscriptionId};
-use crate::paging::{EntryPage, MessageEntry, Order, Place, Window};
+use crate::paging::{EntryPage, MessageEntry, MessagePage, Order, Place, Window};
 use crate::ports::{Directory, StoreError};
 use crate::timestamp::Timestamp;
 
@@ -44,6 +44,49 @@ impl ReadBudget {
 
 /// The largest number of entries in one read.
 const MAX_READ: u32 = 100;
+
+/// A page ends after the entry with which it takes so many bytes. Lambda gives back 6 MB at most.
+const MAX_SHOWN_BYTES: usize = 4_000_000;
+
+/// Something that a list shows.
+trait Shown {
+    /// An upper bound of the bytes that it takes in an answer of the API.
+    fn shown_bytes(&self) -> usize;
+}
+
+impl Shown for ListedDelivery {
+    fn shown_bytes(&self) -> usize {
+        self.as_ref()
+            .map_or(BROKEN_BYTES, |delivery| delivery.shown_bytes())
+    }
+}
+
+impl Shown for MessageEntry {
+    fn shown_bytes(&self) -> usize {
+        // Its texts are ids, times and an event type.
+        1_000
+    }
+}
+
+/// An upper bound for an entry that cannot be read: its ids and the problem.
+const BROKEN_BYTES: usize = 2_000;
+
+impl MessagePage {
+    /// The page without the deliveries for which its answer has no room. The next page has them.
+    #[must_use]
+    pub fn within_an_answer(mut self) -> Self {
+        let mut bytes = 0;
+        let fits = self.deliveries.iter().take_while(|delivery| {
+            let has_room = bytes < MAX_SHOWN_BYTES;
+            bytes += delivery.shown_bytes();
+            has_room
+        });
+        let fits = fits.count();
+        self.has_more |= fits < self.deliveries.len();
+        self.deliveries.truncate(fits);
+        self
+    }
+}
 
 /// The lists, with their port.
 #[derive(Debug)]
@@ -105,16 +148,18 @@ pub enum Which {
 struct Filling<T> {
     found: Vec<T>,
     limit: u32,
+    shown_bytes: usize,
     looked_at: u32,
     /// The rest of the budget.
     budget: ReadBudget,
 }
 
-impl<T> Filling<T> {
+impl<T: Shown> Filling<T> {
     fn new(limit: u32, budget: ReadBudget) -> Self {
         Self {
             found: Vec::new(),
             limit,
+            shown_bytes: 0,
             looked_at: 0,
             budget,
         }
@@ -124,6 +169,7 @@ impl<T> Filling<T> {
     fn look_at(&mut self, kept: Option<T>) {
         self.looked_at += 1;
         self.budget.entries = self.budget.entries.saturating_sub(1);
+        self.shown_bytes += kept.as_ref().map_or(0, Shown::shown_bytes);
         self.found.extend(kept);
     }
 
@@ -138,7 +184,10 @@ impl<T> Filling<T> {
     }
 
     fn is_done(&self) -> bool {
-        self.missing() == 0 || self.budget.entries == 0 || self.budget.deliveries == 0
+        self.missing() == 0
+            || self.shown_bytes >= MAX_SHOWN_BYTES
+            || self.budget.entries == 0
+            || self.budget.deliveries == 0
     }
 
     /// The number of entries to read next: as many as are missing, and at least as many as were

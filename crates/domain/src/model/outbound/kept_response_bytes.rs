@@ -36,8 +36,9 @@ pub enum KeptResponseBytesError {
 
 impl KeptResponseBytes {
     /// The largest number of bytes of a success. They are in the item of the delivery, so every
-    /// later update of the delivery pays for them again.
-    pub const MAX_OF_SUCCESSES: u16 = 4_096;
+    /// later update of the delivery pays for them again, and the item with all attempts must stay
+    /// below DynamoDB's 400 KB.
+    pub const MAX_OF_SUCCESSES: u16 = 3_840;
     /// The largest number of bytes of a failure. They are in an item of their own.
     pub const MAX_OF_FAILURES: u32 = 65_536;
 
@@ -95,14 +96,14 @@ mod tests {
 
     #[test]
     fn the_bounds_are_named() {
-        for text in ["512,16384", "0,0", "4096,65536"] {
+        for text in ["512,16384", "0,0", "3840,65536"] {
             let kept: KeptResponseBytes = text.parse().unwrap();
             assert_eq!(kept.to_string(), text);
         }
         assert_eq!("512,16384".parse(), Ok(KeptResponseBytes::default()));
         for (text, named) in [
-            ("4097,0", "at most 4096 bytes of successes, is 4097"),
-            ("70000,0", "at most 4096 bytes of successes, is 70000"),
+            ("3841,0", "at most 3840 bytes of successes, is 3841"),
+            ("70000,0", "at most 3840 bytes of successes, is 70000"),
             ("0,65537", "at most 65536 bytes of failures, is 65537"),
             ("512", "two whole numbers"),
             ("512,16384,1", "two whole numbers"),
