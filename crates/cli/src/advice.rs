@@ -1,23 +1,63 @@
 //! Adds advice to the client's errors. No other module does.
 
-use anyhow::anyhow;
+use std::fmt;
+
+use serde::Serialize;
 use webhooks_client::{Error, Problem};
 
 /// The prefix of the API's problem types.
 const PROBLEM: &str = "urn:webhooks:problem:";
 
+/// An error of the client, with advice on the next step if there is any.
+#[derive(Debug)]
+struct Advised {
+    text: String,
+    /// The API's own answer.
+    problem: Option<Problem>,
+}
+
+impl fmt::Display for Advised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Advised {}
+
 /// Adds advice on the next step to an error, if there is any.
 pub(crate) fn advise(error: Error) -> anyhow::Error {
     let advice = advice(&error);
-    let text = match &error {
+    let problem = match &error {
+        Error::Problem(problem) => Some(problem.clone()),
+        _ => None,
+    };
+    let mut text = match &error {
         // The message already contains its causes.
         Error::Service { .. } => error.to_string(),
         _ => format!("{:#}", anyhow::Error::new(error)),
     };
-    match advice {
-        Some(advice) => anyhow!("{text}\n  {advice}"),
-        None => anyhow!(text),
+    if let Some(advice) = advice {
+        text.push_str("\n  ");
+        text.push_str(&advice);
     }
+    anyhow::Error::new(Advised { text, problem })
+}
+
+/// Returns an error as JSON for scripts: its text and, if the API has refused a request, the API's
+/// own answer.
+pub fn error_json(error: &anyhow::Error) -> String {
+    #[derive(Serialize)]
+    struct Failure<'a> {
+        message: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        problem: Option<&'a Problem>,
+    }
+    let advised = error.downcast_ref::<Advised>();
+    let failure = Failure {
+        message: format!("{error:#}"),
+        problem: advised.and_then(|advised| advised.problem.as_ref()),
+    };
+    serde_json::to_string(&failure).expect("texts and numbers become JSON")
 }
 
 fn advice(error: &Error) -> Option<String> {
@@ -79,7 +119,9 @@ fn advice_on(problem: &Problem) -> Option<String> {
             "`webhooks recoveries list CUSTOMER SUBSCRIPTION` shows a subscription's recoveries"
         }
         "subscription-not-active" => {
-            "`webhooks subscriptions enable CUSTOMER SUBSCRIPTION` makes it active"
+            "`webhooks subscriptions show CUSTOMER SUBSCRIPTION` says why, unless it was deleted; \
+             `webhooks subscriptions enable CUSTOMER SUBSCRIPTION --held keep` makes it active and \
+             sends nothing that is held"
         }
         "precondition-failed" if detail.contains("customer") => {
             "somebody else has changed it: `webhooks customers show` shows its current version"

@@ -75,6 +75,7 @@ use clap_complete::Shell;
 use webhooks_client::Stack;
 
 use crate::advice::advise;
+pub use crate::advice::error_json;
 use crate::body::Body;
 use crate::place::Place;
 use crate::print::Printer;
@@ -95,7 +96,7 @@ Exit codes: 0 all done, 1 something was not done (the output says what), 2 wrong
 pub struct Cli {
     #[command(flatten)]
     place: Place,
-    /// Print JSON instead of tables. Results of the API are printed unchanged.
+    /// Print JSON instead of tables, on standard error too. Results of the API are printed unchanged.
     #[arg(long, global = true, help_heading = "Output")]
     json: bool,
     #[command(subcommand)]
@@ -200,6 +201,11 @@ pub enum Outcome {
 }
 
 impl Cli {
+    /// Returns true if results and errors are wanted as JSON.
+    pub fn wants_json(&self) -> bool {
+        self.json
+    }
+
     /// Runs the command and prints its result.
     ///
     /// # Errors

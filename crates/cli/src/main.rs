@@ -5,12 +5,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use webhooks_cli::terminal::{Style, clean_lines};
-use webhooks_cli::{Cli, Outcome};
+use webhooks_cli::{Cli, Outcome, error_json};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let style = Style::of(&stdout());
-    match Cli::parse().run(&mut stdout(), style).await {
+    let cli = Cli::parse();
+    let wants_json = cli.wants_json();
+    match cli.run(&mut stdout(), style).await {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Incomplete) => ExitCode::FAILURE,
         Err(error) => match error.downcast::<clap::Error>() {
@@ -18,7 +20,12 @@ async fn main() -> ExitCode {
             // The reader of the output, such as `head`, has closed the pipe.
             Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("{}", clean_lines(&format!("error: {error:#}")));
+                let text = if wants_json {
+                    error_json(&error)
+                } else {
+                    format!("error: {error:#}")
+                };
+                eprintln!("{}", clean_lines(&text));
                 ExitCode::FAILURE
             }
         },

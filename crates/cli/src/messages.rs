@@ -229,7 +229,11 @@ impl Report for Listed<MessageEntry> {
             }
             table
         };
-        self.text("no message", table, style)
+        self.text(
+            "no message of this customer: `webhooks customers show CUSTOMER` checks its id",
+            table,
+            style,
+        )
     }
 }
 

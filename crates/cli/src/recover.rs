@@ -78,10 +78,11 @@ pub(crate) struct Replay {
 struct Span {
     #[command(flatten)]
     named: Named,
-    /// Only deliveries at or after this time: an age such as `2h`, a day or an RFC 3339 time.
+    /// Only what was created at or after this time: an age such as `2h`, a date (UTC) or an RFC
+    /// 3339 time. `recover` compares deliveries, and `replay` messages.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: String,
-    /// Only deliveries before this time: an age, a day or an RFC 3339 time [default: now].
+    /// Only what was created before this time: an age, a date (UTC) or an RFC 3339 time [default: now].
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<String>,
     /// The number of webhooks to send per second [default: 10].

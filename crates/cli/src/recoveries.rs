@@ -36,8 +36,8 @@ Example:
 Example:
   webhooks recoveries stop cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4 rec_…
 
-It stops within half a minute. `webhooks recover` starts another one, which does not send
-successful deliveries again.")]
+No page begins after half a minute. What is already queued is sent in the half minute after that.
+`webhooks recover` starts another one, which does not send successful deliveries again.")]
     Stop(One),
 }
 

@@ -53,7 +53,7 @@ pub(crate) struct Filter {
     /// Only entries with this event type, such as `order.created`.
     #[arg(long, value_name = "TYPE")]
     pub(crate) event_type: Option<String>,
-    /// Only entries at or after this time: an age such as `2h`, a day or an RFC 3339 time.
+    /// Only entries at or after this time: an age such as `2h`, a date (UTC) or an RFC 3339 time.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) since: Option<String>,
     /// Only entries before this time: an age, a day or an RFC 3339 time.
@@ -189,6 +189,10 @@ impl Report for Listed<Delivery> {
             }
             table
         };
-        self.text("no delivery", table, style)
+        self.text(
+            "no delivery here: `webhooks messages list CUSTOMER` also shows what matched no subscription",
+            table,
+            style,
+        )
     }
 }

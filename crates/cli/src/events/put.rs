@@ -46,9 +46,15 @@ impl Put {
         let json = input::read(&self.file)?;
         let events = file::events(&json).with_context(|| format!("`{}`", self.file.display()))?;
         let reader = file::reader(stack)?;
+        let sources = stack.output("AcceptedEventSources").map_err(advise)?;
         let ids = stack.put_events(&events).await.map_err(advise)?;
         let put = ids.into_iter().zip(&events).map(|(event_id, event)| {
-            let (message, problem) = match file::message(&reader, &event_id, event) {
+            let message = file::message(&reader, &event_id, event);
+            let message = message.and_then(|message| match not_matched(&event.source, sources) {
+                Some(problem) => Err(problem),
+                None => Ok(message),
+            });
+            let (message, problem) = match message {
                 Ok(message) => (Some(message), None),
                 Err(problem) => (None, Some(problem)),
             };
@@ -62,8 +68,23 @@ impl Put {
         });
         let put = PutEvents(put.collect());
         printer.print(&put)?;
-        Ok(Outcome::Complete)
+        Ok(if put.0.iter().all(|put| put.problem.is_none()) {
+            Outcome::Complete
+        } else {
+            Outcome::Incomplete
+        })
     }
+}
+
+/// Returns the reason why the stack's rule matches no event with this source. `accepted` is the
+/// stack's list of sources.
+fn not_matched(source: &str, accepted: &str) -> Option<String> {
+    let is_accepted = accepted.split(',').any(|one| one.trim() == source);
+    (!is_accepted).then(|| {
+        format!(
+            "the stack accepts only events with the source {accepted} (EventSources), not `{source}`"
+        )
+    })
 }
 
 impl Report for PutEvents {
@@ -97,6 +118,16 @@ impl Report for PutEvents {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_of_another_source_starts_nothing() {
+        let accepted = "com.example.shop, com.example.billing";
+        for source in ["com.example.shop", "com.example.billing"] {
+            assert_eq!(not_matched(source, accepted), None);
+        }
+        let problem = not_matched("com.example", accepted).unwrap();
+        assert!(problem.contains("`com.example`") && problem.contains(accepted));
+    }
 
     #[test]
     fn an_event_is_shown_with_its_message_or_the_reason_for_having_none() {

@@ -80,7 +80,8 @@ impl Start {
         printer.print(&started)?;
         Ok(match started.status.as_str() {
             _ if started.error.is_some() => Outcome::Incomplete,
-            "succeeded" | "unknown" => Outcome::Complete,
+            "succeeded" => Outcome::Complete,
+            "unknown" if started.message.is_some() => Outcome::Complete,
             "running" if self.no_wait => Outcome::Complete,
             _ => Outcome::Incomplete,
         })
@@ -168,8 +169,12 @@ impl Report for Started {
             (None, Some(id)) if self.status == "running" => task(format!(
                 "`webhooks messages show {id} --wait` shows its deliveries."
             )),
-            (None, Some(id)) => task(format!(
+            (None, Some(id)) if self.status == "succeeded" => task(format!(
                 "There is no message {id}: its customer has no subscription."
+            )),
+            (None, Some(id)) => task(format!(
+                "There is no message {id} yet. Either its customer has no subscription \
+                 (`webhooks subscriptions list CUSTOMER`), or the event failed (`webhooks dlq list`)."
             )),
             (None, None) => task("This event becomes no message."),
         };

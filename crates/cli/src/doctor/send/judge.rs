@@ -339,8 +339,8 @@ pub(super) fn missing(expected: usize, came: usize, delivery: Option<&Delivery>)
                          own version again with SelfTest=Disabled, and then Enabled"
                     }
                     (_, Some(429)) => {
-                        "the receiver is throttled: deploy with a higher EchoReceiverConcurrency, \
-                         or 0"
+                        "the receiver is throttled: deploy with a higher EchoReceiverConcurrency. If it \
+                         is 0, the account's Lambda concurrency is used up"
                     }
                     (_, Some(404)) => "the receiver does not know this run, or the run is over",
                     _ => "`webhooks deliveries show` has each attempt",
