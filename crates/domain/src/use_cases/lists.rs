@@ -56,8 +56,7 @@ trait Shown {
 
 impl Shown for ListedDelivery {
     fn shown_bytes(&self) -> usize {
-        self.as_ref()
-            .map_or(BROKEN_BYTES, |delivery| delivery.shown_bytes())
+        self.as_ref().map_or(BROKEN_BYTES, Delivery::shown_bytes)
     }
 }
 

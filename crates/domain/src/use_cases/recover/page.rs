@@ -182,7 +182,7 @@ where
             progress.paced_until = Some(times.next());
             let reads_again = !list.has_more && recovery.must_read_again();
             if reads_again {
-                progress = progress.from_the_beginning();
+                progress = progress.begin_again();
             }
             let status = if list.has_more || reads_again {
                 RecoveryStatus::Running
@@ -344,7 +344,7 @@ struct Written {
 
 impl Progress {
     /// The progress at the beginning of the second reading.
-    fn from_the_beginning(self) -> Self {
+    fn begin_again(self) -> Self {
         Self {
             place: None,
             is_second_reading: true,
