@@ -302,13 +302,17 @@ impl Recovery {
         }
     }
 
-    /// Returns true if the list must be read once more, from `range.until` on: the recovery follows a
-    /// change of its subscription. A run that read the subscription before the change may hold
-    /// a delivery while the list is read, and the list itself is eventually consistent.
-    ///
-    /// The range of any other recovery ends before the recovery starts.
+    /// Returns true if it was started by the activation of its subscription. The range of any other
+    /// recovery ends before the recovery starts.
+    pub fn is_of_activation(&self) -> bool {
+        self.range.until > self.started_at
+    }
+
+    /// Returns true if the list must be read once more, from `range.until` on: a run that read the
+    /// subscription before its activation may hold a delivery while the list is read, and the list
+    /// itself is eventually consistent.
     pub fn must_read_again(&self) -> bool {
-        self.range.until > self.started_at && !self.progress.is_second_reading
+        self.is_of_activation() && !self.progress.is_second_reading
     }
 
     /// The status now. If its workflow has been silent for too long, it has failed.

@@ -52,6 +52,25 @@ pub struct UnavailableReport {
     pub failures: Vec<RecoveriesError>,
 }
 
+/// The result of a search for a held delivery.
+enum Search {
+    /// One of them.
+    Found(Box<Delivery>),
+    /// There is none.
+    Nothing,
+    /// There is none in the part of the list that was read.
+    NotFound,
+}
+
+impl Search {
+    fn found(self) -> Option<Delivery> {
+        match self {
+            Self::Found(delivery) => Some(*delivery),
+            Self::Nothing | Self::NotFound => None,
+        }
+    }
+}
+
 /// The work that a check has done for a subscription.
 enum Step {
     Nothing,
@@ -143,10 +162,10 @@ where
         hold: Hold,
         now: Timestamp,
     ) -> Result<Step, RecoveriesError> {
-        let mut found = self.find_held(&subscription.id, Some(now)).await?;
+        let mut found = self.find_held(&subscription.id, Some(now)).await?.found();
         if found.is_none() {
             // A delivery whose deadline has passed ends when it is released.
-            found = self.find_held(&subscription.id, None).await?;
+            found = self.find_held(&subscription.id, None).await?.found();
         }
         // If nothing is held, the next delivery that comes due is the probe.
         let wait = found.as_ref().map_or(Hold::RECHECK, |_| Hold::PROBE_TIME);
@@ -178,7 +197,8 @@ where
             ..recoveries.plan_release(subscription, RecoveryKind::Release)
         };
         let Some(found) = recoveries.table.recovery(&planned.key()).await? else {
-            if self.find_held(id, None).await?.is_none() {
+            // If the list is longer than what was read of it, its middle may have one.
+            if let Search::Nothing = self.find_held(id, None).await? {
                 return self.end(subscription).await;
             }
             let started = recoveries.begin(planned).await?;
@@ -249,7 +269,7 @@ where
         &self,
         subscription: &SubscriptionId,
         at: Option<Timestamp>,
-    ) -> Result<Option<Delivery>, StoreError> {
+    ) -> Result<Search, StoreError> {
         for order in [Order::NewestFirst, Order::OldestFirst] {
             let mut window = Window {
                 order,
@@ -265,16 +285,16 @@ where
                 held.sort_by_key(Delivery::attempts_made);
                 for held in held {
                     if self.may_attempt(&held, at).await? {
-                        return Ok(Some(held));
+                        return Ok(Search::Found(Box::new(held)));
                     }
                 }
                 if !page.has_more {
-                    return Ok(None);
+                    return Ok(Search::Nothing);
                 }
                 window.after = page.entries.last().map(DeliveryEntry::place);
             }
         }
-        Ok(None)
+        Ok(Search::NotFound)
     }
 
     async fn may_attempt(

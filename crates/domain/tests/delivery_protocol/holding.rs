@@ -494,6 +494,30 @@ fn a_corrected_url_gets_what_was_held() {
     assert_eq!(stage.recoveries().len(), 1);
 }
 
+/// A search for one that is held reads only the ends of a list.
+#[test]
+fn what_is_held_in_the_middle_of_a_long_list_is_sent_too() {
+    let (stage, ids) = held(3);
+    let middle = stage.delivery_of(ids[0]).created_at;
+    for number in 0..600 {
+        for (end, created_at) in [("old", middle - HOUR), ("new", middle + HOUR)] {
+            let message = samples::message("acme", &format!("{end} {number}"));
+            let failed = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
+            let failed = Delivery {
+                created_at,
+                ..stage.kept(&message, failed)
+            };
+            stage.backend.record_call(message, failed);
+        }
+    }
+    let health = stage.health().of_new_endpoint(stage.backend.time());
+    stage.change(stage.ids[0], |subscription| subscription.health = health);
+    stage.repair();
+    stage.drain();
+    stage.assert_sent(&ids, "at the end");
+    assert_eq!(stage.health(), Health::default());
+}
+
 #[test]
 fn a_paused_subscription_is_not_probed_and_its_activation_decides() {
     let release = |fate| {

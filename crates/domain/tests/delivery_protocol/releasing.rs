@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use webhooks_domain::delivery::{CancelReason, Delivery, DeliveryStatus, FailureReason};
 use webhooks_domain::health::Hold;
+use webhooks_domain::message::Message;
 use webhooks_domain::recover::RecoveriesError;
 use webhooks_domain::recovery::{HeldFate, Rate, Recovery, RecoveryStatus};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
@@ -247,7 +248,54 @@ fn what_becomes_held_during_an_activation_is_in_its_recovery() {
 }
 
 #[test]
-fn a_later_change_decides_itself_about_what_is_held() {
+fn another_change_does_not_stop_the_recovery_of_an_activation() {
+    let outage = held(3);
+    let recovery = outage.activate(HeldFate::Send).unwrap().unwrap();
+    outage.page(&recovery.key());
+    let late = held_late(&outage);
+    outage.stage.change(outage.stage.ids[0], |subscription| {
+        subscription.description = Some("ours".to_owned().try_into().unwrap());
+        subscription.version += 1;
+        subscription.updated_at = recovery.started_at + Duration::from_secs(1);
+    });
+    outage.run(&recovery.key());
+    outage.stage.drain();
+    let sent = outage.stage.delivery_of(late.id).status;
+    assert_eq!(sent, DeliveryStatus::Succeeded);
+}
+
+/// It is `failed` then, as it would be without the pause, and the owner hears of it.
+#[test]
+fn a_held_delivery_whose_deadline_has_passed_ends_as_expired() {
+    let outage = held(0);
+    let held = |name: &str, deadline: Option<Duration>| {
+        let message = Message {
+            deadline: deadline.map(|after| samples::NOW + after),
+            ..samples::message("acme", name)
+        };
+        let delivery = Delivery {
+            status: samples::HELD,
+            expires_at: samples::NOW + Duration::from_hours(24 * 90),
+            ..samples::delivery(&message, outage.stage.ids[0].subscription)
+        };
+        outage.stage.backend.record_call(message, delivery.clone());
+        delivery.id
+    };
+    let late = held("late", Some(Duration::from_mins(10)));
+    let in_time = held("in time", None);
+    let recovery = outage.activate(HeldFate::Send).unwrap().unwrap();
+    outage.run(&recovery.key());
+    outage.stage.drain();
+    let status = |id| outage.stage.delivery_of(id).status;
+    assert_eq!(status(in_time), DeliveryStatus::Succeeded);
+    assert_eq!(status(late), DeliveryStatus::Failed(FailureReason::Expired));
+    assert_eq!(outage.requests().len(), 1);
+    let again = outage.repeat(HeldFate::Send).unwrap().unwrap();
+    assert_eq!(again.id, recovery.id, "nothing is held");
+}
+
+#[test]
+fn a_later_activation_decides_itself_about_what_is_held() {
     let outage = held(3);
     let recovery = outage.activate(HeldFate::Send).unwrap().unwrap();
     outage.page(&recovery.key());
@@ -261,11 +309,12 @@ fn a_later_change_decides_itself_about_what_is_held() {
     outage.stage.change(outage.stage.ids[0], |subscription| {
         subscription.updated_at = recovery.started_at + second;
     });
+    assert_eq!(outage.activate(HeldFate::Keep).unwrap(), None);
     outage.run(&recovery.key());
     outage.stage.drain();
     assert_eq!(outage.stage.delivery_of(late.id).status, samples::HELD);
     let ended = outage.recovery(&recovery.key());
-    assert_eq!(ended.status, RecoveryStatus::Succeeded);
+    assert_eq!(ended.status, RecoveryStatus::Stopped);
     assert_eq!(outage.requests().len(), 3);
 }
 

@@ -80,7 +80,14 @@ impl Delivery {
     ///
     /// The number of its attempts and its deadline are checked when the attempt is due.
     pub fn resume(&self, next: NextAttempt) -> Option<Reopening<'_>> {
-        self.awaits_endpoint().then(|| Reopening {
+        let resumption = self.end_hold(next);
+        resumption.filter(|_| self.awaits_endpoint())
+    }
+
+    /// The same for a delivery that is held for any reason, such as one whose deadline has passed: its
+    /// task ends it. `None` if it is not held.
+    pub(crate) fn end_hold(&self, next: NextAttempt) -> Option<Reopening<'_>> {
+        matches!(self.status, DeliveryStatus::Held(_)).then(|| Reopening {
             read: self,
             next: next.of_held(),
             round: Round::Same,

@@ -156,15 +156,8 @@ where
         let settled_at = recovery.range.until;
         loop {
             let now = clock.now();
-            if progress.is_second_reading {
-                // A later change decides itself about what it finds held.
-                if subscription.updated_at > recovery.started_at {
-                    self.end(&recovery, RecoveryStatus::Succeeded).await?;
-                    return Ok(NextStep::DONE);
-                }
-                if now < settled_at {
-                    return Ok(NextStep::at(settled_at, now));
-                }
+            if progress.is_second_reading && now < settled_at {
+                return Ok(NextStep::at(settled_at, now));
             }
             times.catch_up(now);
             let room = times.room().min(PART);

@@ -124,6 +124,9 @@ where
         held: HeldFate,
         is_activated: bool,
     ) -> Result<Option<Recovery>, RecoveriesError> {
+        if is_activated {
+            self.stop_earlier(subscription).await?;
+        }
         let kind = match held {
             HeldFate::Send => {
                 RecoveryKind::Recover(UndeliveredStatuses::Only(UndeliveredStatus::Held))
@@ -170,6 +173,20 @@ where
             }
             found => Ok(found),
         }
+    }
+
+    /// Stops the recovery of an earlier activation: from now on this one decides about what is held.
+    async fn stop_earlier(&self, subscription: &Subscription) -> Result<(), RecoveriesError> {
+        let (customer, id) = (&subscription.customer_id, &subscription.id);
+        let earlier = |recovery: &Recovery| {
+            recovery.status == RecoveryStatus::Running
+                && recovery.is_of_activation()
+                && recovery.started_at < subscription.updated_at
+        };
+        if let Some(recovery) = self.running_if(customer, id, earlier).await? {
+            self.stop(&recovery.key()).await?;
+        }
+        Ok(())
     }
 
     /// Returns true if a delivery of the subscription is held among the newest undelivered ones, or

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::delivery::{Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger, Reopening};
+use crate::delivery::{
+    Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger, ReopenError, Reopening,
+};
 use crate::due::NextAttempt;
 use crate::event_type::EventType;
 use crate::filter::{Document, FilterError};
@@ -36,7 +38,12 @@ impl Finding {
             return None;
         };
         let resumption = delivery.resume(*next);
-        resumption.or_else(|| delivery.reopen(message, *next).ok())
+        resumption.or_else(|| match delivery.reopen(message, *next) {
+            Ok(reopening) => Some(reopening),
+            // Its task ends it: a held delivery must end too.
+            Err(ReopenError::Expired { .. }) => delivery.end_hold(*next),
+            Err(ReopenError::Pending | ReopenError::AttemptsExhausted { .. }) => None,
+        })
     }
 
     /// The time of an attempt that could be due at `due_at`: not before the time that the event names
